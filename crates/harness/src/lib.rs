@@ -1,0 +1,1 @@
+//! A process for each cell, rounds, statistics, and the run folder.

@@ -1,0 +1,3 @@
+//! A run folder, and the page that is drawn from it.
+
+pub mod record;

@@ -1,0 +1,213 @@
+//! The records of a run folder: `run.json` ([`Run`]) and the lines of `cells.jsonl` ([`Cell`]).
+//!
+//! They are written by the harness and read by the page, and by nobody else's types: a field
+//! that is renamed here is a new format. `results/README.md` explains every field.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// A median with its interval (95 %, bootstrap over rounds).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// The median.
+    pub median: f64,
+    /// The lower end.
+    pub lo: f64,
+    /// The upper end.
+    pub hi: f64,
+}
+
+/// What became of a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// It was measured in at least one round and failed in none.
+    Measured,
+    /// The strategy's profile excludes what the workload demands.
+    Unsupported,
+    /// It crashed, hung, ran out of memory or gave a wrong answer.
+    Failed,
+}
+
+/// How a strategy compares with System, seen against the workload's noise floor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// The whole interval of the ratio lies below the noise floor.
+    Faster,
+    /// The whole interval of the ratio lies above the noise floor.
+    Slower,
+    /// The interval touches the noise floor.
+    Same,
+}
+
+/// One line of `cells.jsonl`: one workload, strategy and parameter.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cell {
+    /// `workload/strategy/parameter`, the same as criterion's id.
+    pub id: String,
+    /// The workload's name.
+    pub workload: String,
+    /// The strategy's name.
+    pub strategy: String,
+    /// `64` is bytes, `4096@64` bytes at an alignment, `16-1024` a range of bytes.
+    pub parameter: String,
+    /// What became of the cell.
+    pub status: Status,
+    /// Why it is not measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The last lines that a failed cell printed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_output: Option<String>,
+    /// Nanoseconds per operation over the rounds.
+    pub ns_per_op: Option<Interval>,
+    /// Nanoseconds per operation, one number a round: the median of the round's samples.
+    pub rounds_ns_per_op: Vec<f64>,
+    /// The strategy's nanoseconds over System's, taken within a round: below 1 is faster.
+    pub ratio_to_system: Option<Interval>,
+    /// The judgement of that ratio.
+    pub verdict: Option<Verdict>,
+    /// Operations in one pass of the workload: the seed's known answer, verified in every sample.
+    pub ops: Option<u64>,
+    /// Checksum of the contents read back in one pass, in hexadecimal: known and verified likewise.
+    pub checksum: Option<String>,
+    /// Pieces of samples that were measured again because the canary saw a busy core.
+    pub retaken_samples: u64,
+    /// Samples that were kept although the canary saw a busy core, since the bound on
+    /// retakes was reached.
+    pub noisy_samples: u64,
+    /// Nanoseconds per operation of every sample, one list a round.
+    pub samples_ns_per_op: Vec<Vec<f64>>,
+}
+
+/// `run.json`: what was run, where, and how quiet the machine was.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// The version of this format.
+    pub format: u32,
+    /// When the run began: UTC, RFC 3339.
+    pub started_utc: String,
+    /// When it was complete, or absent.
+    pub finished_utc: Option<String>,
+    /// How far the run came.
+    pub state: State,
+    /// The command, as it was typed.
+    pub command: String,
+    /// How it was measured.
+    pub settings: Settings,
+    /// Where it was measured.
+    pub environment: Environment,
+    /// What each strategy crate is built on: crate name to `name version` of its dependencies.
+    pub versions: BTreeMap<String, Vec<String>>,
+    /// The strategies, in the order of the page.
+    pub strategies: Vec<StrategyInfo>,
+    /// The workloads, in the order of the page.
+    pub workloads: Vec<WorkloadInfo>,
+    /// How quiet the machine was.
+    pub noise: Noise,
+}
+
+/// How far a run came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// It is being measured, or was killed.
+    Unfinished,
+    /// All cells have all their rounds.
+    Complete,
+}
+
+/// How a run is measured. A resumed run keeps the settings that it began with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// The regular expression that a cell's id has to match, or absent for all.
+    pub filter: Option<String>,
+    /// Whether the filter is an id to be matched as a whole.
+    pub exact: bool,
+    /// Rounds over the matrix.
+    pub rounds: u32,
+    /// Criterion's quick mode.
+    pub quick: bool,
+    /// Samples of a cell in a round.
+    pub sample_size: u32,
+    /// Seconds of sampling of a cell in a round.
+    pub measurement_time_s: f64,
+    /// Seconds of warm-up of a cell in a round.
+    pub warm_up_time_s: f64,
+    /// Seconds after which a cell counts as hung.
+    pub cell_timeout_s: f64,
+}
+
+/// Where a run was measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Environment {
+    /// Host name.
+    pub host: String,
+    /// CPU model.
+    pub cpu: String,
+    /// Logical cores.
+    pub cores: u32,
+    /// Memory in bytes.
+    pub memory_bytes: u64,
+    /// Operating system and its version.
+    pub os: String,
+    /// Kernel and its version.
+    pub kernel: String,
+    /// C library and its version.
+    pub libc: String,
+    /// `rustc --version`.
+    pub rustc: String,
+    /// Target triple.
+    pub target: String,
+    /// Flags that the build was given (`RUSTFLAGS`), often empty.
+    pub rustflags: String,
+    /// Cargo features of the benchmark.
+    pub features: Vec<String>,
+    /// Transparent huge pages: the kernel's setting.
+    pub transparent_huge_pages: String,
+    /// Git commit, with `-dirty` where the tree differs from it; absent outside a checkout.
+    pub commit: Option<String>,
+    /// A digest of the measuring program, so that a resumed run does not mix two builds.
+    pub program: String,
+}
+
+/// A strategy as the page shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StrategyInfo {
+    /// Its name.
+    pub name: String,
+    /// `contender`, `ours`, `reference`, `same-again`, `floor` or `single-thread`.
+    pub role: String,
+    /// One sentence.
+    pub about: String,
+}
+
+/// A workload as the page shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkloadInfo {
+    /// Its name.
+    pub name: String,
+    /// Its family, a heading of the page.
+    pub family: String,
+    /// What it does.
+    pub about: String,
+    /// What it stands for in a program.
+    pub stands_for: String,
+    /// What one operation is.
+    pub operation: String,
+}
+
+/// How quiet the machine was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Noise {
+    /// The fastest canary loop of the run, in nanoseconds.
+    pub canary_best_ns: f64,
+    /// Samples measured and kept.
+    pub samples: u64,
+    /// Pieces of samples measured again.
+    pub retaken_samples: u64,
+    /// Samples kept although the canary saw a busy core.
+    pub noisy_samples: u64,
+}

@@ -1,0 +1,1 @@
+//! A bump arena: chunks filled downward, given up all at once.

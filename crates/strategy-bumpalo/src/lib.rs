@@ -1,0 +1,1 @@
+//! The bumpalo arena as a strategy.

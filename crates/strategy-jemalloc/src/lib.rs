@@ -1,0 +1,1 @@
+//! jemalloc as a strategy.

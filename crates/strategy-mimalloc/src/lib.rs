@@ -1,0 +1,1 @@
+//! mimalloc as a strategy.

@@ -1,0 +1,1 @@
+//! A control: blocks carved and touched beforehand, handed out at the price of an index.

@@ -1,0 +1,1 @@
+//! One owned buffer for each allocation.

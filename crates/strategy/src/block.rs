@@ -1,0 +1,202 @@
+//! Owned blocks that give themselves back, so that their users need no `unsafe`.
+
+use core::alloc::Layout;
+use core::fmt;
+use core::hint::black_box;
+use core::mem::ManuallyDrop;
+use core::ops::{Deref, DerefMut};
+use core::ptr::NonNull;
+
+use crate::{Allocator, Refused, Shape, Strategy};
+
+/// The distance of the stamps of a block that carries one only, at its start.
+const ONLY_FIRST: usize = usize::MAX;
+
+/// The bytes of a stamp.
+const STAMP_BYTES: usize = size_of::<u64>();
+
+/// An owned block with a stamp in its first 8 bytes; it gives itself back on drop.
+///
+/// The stamp is written when the block is allocated and read by [`stamp`](Self::stamp): two
+/// live blocks that share their first bytes cannot both have kept theirs. A block of less
+/// than 8 bytes keeps the low bytes of its stamp. With `STRIDE` below `usize::MAX` a copy
+/// of the stamp stands at every multiple of `STRIDE` at which 8 bytes fit: `4096` touches
+/// every page.
+///
+/// ```
+/// # use allocator_api2::alloc::Global;
+/// # use strategy::{BuildError, Plan, Profile};
+/// use strategy::{Block, Fixed, Strategy};
+/// # struct Plain;
+/// # impl Strategy for Plain {
+/// #     const NAME: &'static str = "plain";
+/// #     const ABOUT: &'static str = "";
+/// #     const PROFILE: Profile = Profile::GENERAL;
+/// #     type Handle<'a> = Global;
+/// #     fn new(_plan: &Plan) -> Result<Self, BuildError> { Ok(Self) }
+/// #     fn handle(&self) -> Global { Global }
+/// # }
+///
+/// let strategy = Plain::new(&Plan::default()).unwrap();
+/// let block = Block::new(&strategy, Fixed::<64, 8>, 7).unwrap();
+/// assert_eq!(block.stamp(), 7);
+/// ```
+pub struct Block<'a, S: Strategy + 'a, L: Shape = Layout, const STRIDE: usize = ONLY_FIRST> {
+    /// Came from `handle` with the layout of `shape` and is not freed. The bytes of every
+    /// stamp are initialized.
+    pointer: NonNull<u8>,
+    shape: L,
+    handle: S::Handle<'a>,
+}
+
+impl<'a, S: Strategy, L: Shape> Block<'a, S, L> {
+    /// Allocates a block of `shape` and writes `stamp` at its start.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`] if the strategy has no such block.
+    #[inline]
+    pub fn new(strategy: &'a S, shape: L, stamp: u64) -> Result<Self, Refused> {
+        Self::stamped(strategy, shape, stamp)
+    }
+}
+
+impl<'a, S: Strategy, L: Shape, const STRIDE: usize> Block<'a, S, L, STRIDE> {
+    /// Allocates a block of `shape` and writes `stamp` at every multiple of `STRIDE`.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`] if the strategy has no such block.
+    #[inline]
+    pub fn stamped(strategy: &'a S, shape: L, stamp: u64) -> Result<Self, Refused> {
+        let handle = strategy.handle();
+        let layout = shape.layout();
+        let Ok(memory) = handle.allocate(layout) else { return Err(Refused { layout }) };
+        let pointer = memory.cast::<u8>();
+        for_each_stamp::<STRIDE>(layout, |offset, bytes| {
+            // SAFETY: `offset + bytes <= layout.size()` by `for_each_stamp`, and the allocator
+            // returned at least that many writable bytes.
+            let target = unsafe { pointer.add(offset) };
+            // SAFETY: as above; `stamp` is a local of `STAMP_BYTES >= bytes` bytes.
+            unsafe { target.copy_from_nonoverlapping(NonNull::from(&stamp.to_le()).cast(), bytes) };
+        });
+        // The compiler knows `malloc` and `free` and would remove both, and the stamp with
+        // them, if it could see that nobody else looks at the block.
+        Ok(Self { pointer: black_box(pointer), shape, handle })
+    }
+
+    /// Reads the stamp back; with several, their sum, wrapping. A block of size 0 has stamp 0.
+    #[inline]
+    #[must_use]
+    pub fn stamp(&self) -> u64 {
+        let mut sum = 0_u64;
+        for_each_stamp::<STRIDE>(self.shape.layout(), |offset, bytes| {
+            let mut stamp = [0; STAMP_BYTES];
+            // SAFETY: `offset + bytes <= layout.size()` by `for_each_stamp`, and the block has
+            // that many bytes.
+            let source = unsafe { self.pointer.add(offset) };
+            // SAFETY: these bytes are initialized (the invariant of `pointer`); `stamp` is a
+            // local of `STAMP_BYTES >= bytes` bytes.
+            unsafe { source.copy_to_nonoverlapping(NonNull::from(&mut stamp).cast(), bytes) };
+            sum = sum.wrapping_add(u64::from_le_bytes(stamp));
+        });
+        sum
+    }
+
+    /// Forgets the block without freeing it, as one does with an arena before its reset.
+    /// The memory stays taken until the strategy is reset or dropped.
+    #[inline]
+    pub fn abandon(self) {
+        let _never_dropped = ManuallyDrop::new(self);
+    }
+}
+
+impl<'a, S: Strategy + 'a, L: Shape, const STRIDE: usize> Drop for Block<'a, S, L, STRIDE> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: `pointer` came from `handle` with this layout and is not freed (its
+        // invariant), and a block is dropped at most once.
+        unsafe { self.handle.deallocate(self.pointer, self.shape.layout()) };
+    }
+}
+
+impl<'a, S: Strategy + 'a, L: Shape, const STRIDE: usize> fmt::Debug for Block<'a, S, L, STRIDE> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Block")
+            .field("pointer", &self.pointer)
+            .field("layout", &self.shape.layout())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Calls `stamp(offset, bytes)` for every stamp of a block: `offset + bytes <= layout.size()`
+/// and `bytes <= 8`.
+#[inline(always)]
+fn for_each_stamp<const STRIDE: usize>(layout: Layout, mut stamp: impl FnMut(usize, usize)) {
+    let size = layout.size();
+    if size < STAMP_BYTES {
+        return stamp(0, size);
+    }
+    stamp(0, STAMP_BYTES);
+    if STRIDE != ONLY_FIRST {
+        let mut offset = STRIDE;
+        while offset <= size - STAMP_BYTES {
+            stamp(offset, STAMP_BYTES);
+            offset += STRIDE;
+        }
+    }
+}
+
+/// An owned block of zeroed bytes; it gives itself back on drop.
+pub struct Zeroed<'a, S: Strategy + 'a, L: Shape = Layout> {
+    /// Came from `handle` with the layout of `shape` and is not freed. All bytes of the
+    /// layout are initialized.
+    pointer: NonNull<u8>,
+    shape: L,
+    handle: S::Handle<'a>,
+}
+
+impl<'a, S: Strategy, L: Shape> Zeroed<'a, S, L> {
+    /// Allocates a block of `shape`, all bytes 0.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`] if the strategy has no such block.
+    #[inline]
+    pub fn new(strategy: &'a S, shape: L) -> Result<Self, Refused> {
+        let handle = strategy.handle();
+        let layout = shape.layout();
+        let Ok(memory) = handle.allocate_zeroed(layout) else { return Err(Refused { layout }) };
+        Ok(Self { pointer: black_box(memory.cast()), shape, handle })
+    }
+}
+
+impl<'a, S: Strategy + 'a, L: Shape> Deref for Zeroed<'a, S, L> {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        let bytes = NonNull::slice_from_raw_parts(self.pointer, self.shape.layout().size());
+        // SAFETY: the block has that many bytes, all initialized (the invariant of `pointer`),
+        // and `&self` keeps them from being written or freed.
+        unsafe { bytes.as_ref() }
+    }
+}
+
+impl<'a, S: Strategy + 'a, L: Shape> DerefMut for Zeroed<'a, S, L> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut [u8] {
+        let mut bytes = NonNull::slice_from_raw_parts(self.pointer, self.shape.layout().size());
+        // SAFETY: as in `deref`; `&mut self` makes the access exclusive.
+        unsafe { bytes.as_mut() }
+    }
+}
+
+impl<'a, S: Strategy + 'a, L: Shape> Drop for Zeroed<'a, S, L> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: `pointer` came from `handle` with this layout and is not freed (its
+        // invariant), and a block is dropped at most once.
+        unsafe { self.handle.deallocate(self.pointer, self.shape.layout()) };
+    }
+}

@@ -1,0 +1,1 @@
+//! Seeded operation streams and the code that runs them.
