@@ -1,2 +1,27 @@
-//! x
-fn main() {}
+//! Every strategy of the registry on every workload. `cargo bench -- --help` explains the flags.
+//!
+//! Wiring only: a family of workloads is a module, and the work, the answers and the measuring
+//! live in the crates.
+
+#![forbid(unsafe_code)]
+
+mod hot;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use harness::{Build, Matrix};
+
+fn main() -> ExitCode {
+    let mut matrix = Matrix::default();
+    hot::add(&mut matrix);
+
+    let features: &[&str] = &[
+        #[cfg(feature = "jemalloc")]
+        "jemalloc",
+        #[cfg(feature = "mimalloc")]
+        "mimalloc",
+    ];
+    let build = Build { features, lock: include_str!("../../Cargo.lock") };
+    harness::main(Path::new(env!("CARGO_MANIFEST_DIR")), build, matrix)
+}

@@ -1,1 +1,105 @@
 //! A process for each cell, rounds, statistics, and the run folder.
+//!
+//! [`main`] is the whole of a benchmark's `main`: it is given a [`Matrix`] of cells and does what
+//! the command line says. The same program plays three parts: the parent, which walks over the
+//! matrix in rounds; a cell's own process, which the parent starts for every measurement; and, at
+//! the end, the one that hands all samples to criterion for its report.
+
+#![forbid(unsafe_code)]
+
+mod args;
+mod canary;
+mod cell;
+mod environment;
+mod error;
+mod folder;
+mod judge;
+mod matrix;
+mod process;
+mod progress;
+mod replay;
+mod run;
+mod table;
+
+use std::env;
+use std::io::{IsTerminal, stdout};
+use std::path::Path;
+use std::process::ExitCode;
+
+pub use environment::Build;
+pub use matrix::Matrix;
+
+use args::{Args, Parsed};
+use error::Error;
+use run::Ended;
+
+/// Nothing could be run as asked.
+const UNUSABLE: u8 = 2;
+
+/// Ended by Ctrl-C, as shells number it: 128 and SIGINT.
+const INTERRUPTED: u8 = 130;
+
+/// The columns of a table that does not go to a terminal.
+const WIDE: usize = 240;
+
+/// Does what the command line of this process asks for with `matrix`, in the workspace `root`.
+#[must_use]
+pub fn main(root: &Path, build: Build, matrix: Matrix) -> ExitCode {
+    if let Some(order) = cell::order() {
+        return cell::main(&matrix, &order);
+    }
+    if let Some(folder) = replay::order() {
+        return replay::main(&folder);
+    }
+    let args = match Args::read(env::args()) {
+        Parsed::Args(args) => args,
+        Parsed::Help(text) => {
+            print!("{text}");
+            return ExitCode::SUCCESS;
+        }
+        Parsed::Error(line) => {
+            eprintln!("error: {line}");
+            return ExitCode::from(UNUSABLE);
+        }
+    };
+    match act(root, build, matrix, &args) {
+        Ok(Ended::Well) => ExitCode::SUCCESS,
+        Ok(Ended::WithFailures) => ExitCode::FAILURE,
+        Ok(Ended::Interrupted) => ExitCode::from(INTERRUPTED),
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(UNUSABLE)
+        }
+    }
+}
+
+fn act(root: &Path, build: Build, matrix: Matrix, args: &Args) -> Result<Ended, Error> {
+    if args.list {
+        return run::list(&matrix, args).map(|()| Ended::Well);
+    }
+    if args.is_test() {
+        return run::test(matrix, args);
+    }
+    let (folder, ended) = run::measure(root, build, matrix, args)?;
+    let page = report::write(folder.path())?;
+    if ended != Ended::Interrupted
+        && let Some(complaint) = replay::run(folder.path(), &args.report)?
+    {
+        eprintln!("Criterion could not write its report; ours is in place.\n{complaint}");
+    }
+    let cells: Vec<_> = folder.cells().collect();
+    let width = if stdout().is_terminal() { terminal_width() } else { WIDE };
+    print!("{}", table::render(&folder.run, &cells, width));
+    println!("Page: {}", page.display());
+    if ended == Ended::Interrupted {
+        let out = args.out.as_ref().map(|out| format!(" --out {}", out.display()));
+        let out = out.unwrap_or_default();
+        eprintln!("Interrupted; nothing measured is lost. `cargo bench -- --resume{out}` goes on.");
+    }
+    Ok(ended)
+}
+
+/// The columns of the terminal that standard output goes to.
+fn terminal_width() -> usize {
+    comfy_table::Table::new().width().map_or(WIDE, usize::from)
+}

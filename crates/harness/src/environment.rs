@@ -1,0 +1,93 @@
+//! Where a run is measured: the machine, the system, the build.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::hash::{DefaultHasher, Hasher};
+use std::path::Path;
+use std::process::Command;
+use std::{env, io};
+
+use report::record::Environment;
+use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
+
+/// What only the benchmark's own crate knows about its build.
+#[derive(Clone, Copy, Debug)]
+pub struct Build {
+    /// The Cargo features that are on.
+    pub features: &'static [&'static str],
+    /// The text of `Cargo.lock`.
+    pub lock: &'static str,
+}
+
+/// Looks at the machine.
+pub(crate) fn environment(root: &Path, build: Build) -> io::Result<Environment> {
+    let kinds = RefreshKind::nothing().with_cpu(CpuRefreshKind::nothing());
+    let system = System::new_with_specifics(kinds).ok();
+    let cpus = system.as_ref().map_or(&[][..], System::cpus);
+    Ok(Environment {
+        host: host(),
+        cpu: cpus.first().map_or_else(unknown, |cpu| cpu.brand().trim().to_owned()),
+        cores: cpus.len() as u32,
+        memory_bytes: memory_bytes().unwrap_or_default(),
+        os: System::long_os_version().unwrap_or_else(|_| unknown()),
+        kernel: System::kernel_version().unwrap_or_else(|_| unknown()),
+        libc: said("getconf", &["GNU_LIBC_VERSION"], root).unwrap_or_else(unknown),
+        rustc: env!("HEAPMARK_RUSTC").into(),
+        target: env!("HEAPMARK_TARGET").into(),
+        rustflags: env!("HEAPMARK_RUSTFLAGS").into(),
+        features: build.features.iter().map(|&feature| feature.into()).collect(),
+        transparent_huge_pages: fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled")
+            .map_or_else(|_| unknown(), |setting| setting.trim().into()),
+        commit: said(
+            "git",
+            &["describe", "--always", "--abbrev=12", "--dirty", "--exclude=*"],
+            root,
+        ),
+        program: program()?,
+    })
+}
+
+/// The memory of the machine in bytes: the most that a cell's process may map.
+pub(crate) fn memory_bytes() -> Option<u64> {
+    let kinds = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
+    System::new_with_specifics(kinds).ok().map(|system| system.total_memory())
+}
+
+/// The name of the host, of the characters that a folder's name may have anywhere.
+pub(crate) fn host() -> String {
+    let name = System::host_name().unwrap_or_else(|_| unknown());
+    let safe = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
+    name.chars().map(safe).collect()
+}
+
+fn unknown() -> String {
+    "unknown".into()
+}
+
+/// What a command prints, if it is there and succeeds.
+fn said(program: &str, arguments: &[&str], folder: &Path) -> Option<String> {
+    let output = Command::new(program).args(arguments).current_dir(folder).output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    (output.status.success() && !text.is_empty()).then_some(text)
+}
+
+/// A digest of this program: enough to notice another build, no more.
+fn program() -> io::Result<String> {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(&fs::read(env::current_exe()?)?);
+    Ok(format!("{:016x}", hasher.finish()))
+}
+
+/// What each strategy crate is built on, from `Cargo.lock`.
+pub(crate) fn versions(build: Build) -> BTreeMap<String, Vec<String>> {
+    let lock: cargo_lock::Lockfile = build.lock.parse().expect("cargo built with this lock file");
+    let is_strategy = |name: &str| name.starts_with("strategy-");
+    let strategies = lock.packages.iter().filter(|package| is_strategy(package.name.as_str()));
+    strategies
+        .map(|package| {
+            let foreign = package.dependencies.iter().filter(|it| it.source.is_some());
+            let named = foreign.map(|it| format!("{} {}", it.name, it.version)).collect();
+            (package.name.to_string(), named)
+        })
+        .collect()
+}

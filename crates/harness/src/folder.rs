@@ -1,0 +1,237 @@
+//! A run folder as it is written: whole files, replaced at once, so that a killed run is at
+//! worst a cell behind and never half a line.
+
+use std::collections::HashMap;
+use std::fs::{self, File, TryLockError};
+use std::io::Write;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use report::record::{Cell, Run, State, Status};
+use serde::Serialize;
+use strategy::Role;
+
+use crate::cell::Measured;
+use crate::error::{Context, Error};
+use crate::judge;
+use crate::matrix::Matrix;
+
+/// What to do when a folder cannot be written.
+const MAKE_ROOM: &str = "make room or rights and `cargo bench -- --resume`, or name another folder \
+                         with --out DIR";
+
+/// A run folder that this process writes.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    path: PathBuf,
+    pub(crate) run: Run,
+    /// The cells of each row of the matrix, in its order.
+    rows: Vec<Vec<(Role, Cell)>>,
+    /// Held as long as the run: two processes must not write one folder.
+    _lock: File,
+}
+
+impl Folder {
+    /// Makes the folder of a new run.
+    pub(crate) fn create(path: PathBuf, run: Run, matrix: &Matrix) -> Result<Self, Error> {
+        if path.join("run.json").exists() {
+            return Err(Error::Usage(format!(
+                "{} holds a run already; finish it with --resume, or name another folder with --out DIR",
+                path.display()
+            )));
+        }
+        fs::create_dir_all(&path).context("create", &path, MAKE_ROOM)?;
+        let lock = lock(&path)?;
+        let rows = rows(matrix, HashMap::new());
+        let mut folder = Self { path, run, rows, _lock: lock };
+        folder.judge();
+        folder.save()?;
+        Ok(folder)
+    }
+
+    /// Takes up a run that was begun in `path` with `run` and `cells`.
+    pub(crate) fn resume(
+        path: PathBuf,
+        run: Run,
+        cells: Vec<Cell>,
+        matrix: &Matrix,
+    ) -> Result<Self, Error> {
+        let lock = lock(&path)?;
+        let known: HashMap<_, _> = cells.into_iter().map(|cell| (cell.id.clone(), cell)).collect();
+        if let Some(id) = known.keys().find(|id| matrix.cell(id).is_none()) {
+            return Err(Error::Usage(format!(
+                "{} has the cell {id}, which this build or the run's filter does not have; remove \
+                 the line, or start anew without --resume",
+                path.join("cells.jsonl").display()
+            )));
+        }
+        Ok(Self { path, run, rows: rows(matrix, known), _lock: lock })
+    }
+
+    /// Where the folder is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The cells, row by row.
+    pub(crate) fn cells(&self) -> impl Iterator<Item = &Cell> {
+        self.rows.iter().flatten().map(|(_, cell)| cell)
+    }
+
+    /// The cell in this place of the matrix.
+    pub(crate) fn cell(&self, row: usize, column: usize) -> &Cell {
+        &self.rows[row][column].1
+    }
+
+    /// Adds a round to the cell in this place, and writes it.
+    pub(crate) fn add_round(
+        &mut self,
+        row: usize,
+        column: usize,
+        measured: Measured,
+    ) -> Result<(), Error> {
+        let noise = &mut self.run.noise;
+        noise.canary_best_ns = match noise.canary_best_ns {
+            0.0 => measured.canary_ns,
+            best => best.min(measured.canary_ns),
+        };
+        noise.samples += measured.samples_ns_per_op.len() as u64;
+        noise.retaken_samples += measured.retaken;
+        noise.noisy_samples += measured.noisy;
+        let cell = &mut self.rows[row][column].1;
+        cell.rounds_ns_per_op.push(judge::median(&measured.samples_ns_per_op));
+        cell.samples_ns_per_op.push(measured.samples_ns_per_op);
+        cell.retaken_samples += measured.retaken;
+        cell.noisy_samples += measured.noisy;
+        judge::judge(&mut self.rows[row]);
+        self.save()
+    }
+
+    /// Marks the cell in this place as failed, and writes it. Rounds that it has are kept.
+    pub(crate) fn fail(
+        &mut self,
+        row: usize,
+        column: usize,
+        reason: String,
+        last_output: String,
+    ) -> Result<(), Error> {
+        let cell = &mut self.rows[row][column].1;
+        cell.status = Status::Failed;
+        cell.reason = Some(reason);
+        cell.last_output = (!last_output.is_empty()).then_some(last_output);
+        judge::judge(&mut self.rows[row]);
+        self.save()
+    }
+
+    /// Marks the run as complete.
+    pub(crate) fn complete(&mut self) -> Result<(), Error> {
+        self.run.state = State::Complete;
+        self.run.finished_utc = Some(Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+        self.save()
+    }
+
+    fn judge(&mut self) {
+        self.rows.iter_mut().for_each(|row| judge::judge(row));
+    }
+
+    fn save(&self) -> Result<(), Error> {
+        let mut lines = Vec::new();
+        for cell in self.cells() {
+            write_json(&mut lines, cell, false);
+        }
+        replace(&self.path.join("cells.jsonl"), &lines)?;
+        let mut run = Vec::new();
+        write_json(&mut run, &self.run, true);
+        replace(&self.path.join("run.json"), &run)
+    }
+}
+
+/// The cells of `matrix`, those of `known` with what they hold already.
+fn rows(matrix: &Matrix, mut known: HashMap<String, Cell>) -> Vec<Vec<(Role, Cell)>> {
+    let rows = matrix.rows.iter();
+    rows.map(|row| {
+        let cells = row.cells.iter();
+        cells
+            .map(|cell| {
+                let record = known.remove(&cell.id).unwrap_or_else(|| Cell {
+                    id: cell.id.clone(),
+                    workload: row.workload.into(),
+                    strategy: cell.strategy.into(),
+                    parameter: row.parameter.clone(),
+                    status: match cell.support {
+                        Ok(()) => Status::Measured,
+                        Err(_) => Status::Unsupported,
+                    },
+                    reason: cell.support.err().map(|unsupported| unsupported.to_string()),
+                    last_output: None,
+                    ns_per_op: None,
+                    rounds_ns_per_op: Vec::new(),
+                    ratio_to_system: None,
+                    verdict: None,
+                    ops: cell.support.is_ok().then_some(cell.answer.ops),
+                    checksum: cell
+                        .support
+                        .is_ok()
+                        .then(|| format!("{:#018x}", cell.answer.checksum)),
+                    retaken_samples: 0,
+                    noisy_samples: 0,
+                    samples_ns_per_op: Vec::new(),
+                });
+                (cell.role, record)
+            })
+            .collect()
+    })
+    .collect()
+}
+
+fn write_json(text: &mut Vec<u8>, value: &impl Serialize, pretty: bool) {
+    let written = if pretty {
+        serde_json::to_writer_pretty(&mut *text, value)
+    } else {
+        serde_json::to_writer(&mut *text, value)
+    };
+    written.expect("records are plain data and a vector takes all");
+    text.push(b'\n');
+}
+
+/// Replaces a file as a whole: at no moment is there half of it.
+fn replace(path: &Path, text: &[u8]) -> Result<(), Error> {
+    let new = path.with_extension("new");
+    let write = || {
+        let mut file = File::create(&new)?;
+        file.write_all(text)?;
+        fs::rename(&new, path)
+    };
+    write().context("write", path, MAKE_ROOM)
+}
+
+/// Holds `path` for this process.
+fn lock(path: &Path) -> Result<File, Error> {
+    let name = path.join(".lock");
+    let file = File::create(&name).context("create", &name, MAKE_ROOM)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::Usage(format!(
+            "{} is being written by another run; wait for it, or name another folder with --out DIR",
+            path.display()
+        ))),
+        Err(TryLockError::Error(source)) => Err(source).context("lock", &name, MAKE_ROOM),
+    }
+}
+
+/// Points `latest` beside a run folder at it.
+pub(crate) fn point_latest(folder: &Path) -> Result<(), Error> {
+    let (Some(results), Some(name)) = (folder.parent(), folder.file_name()) else {
+        return Ok(());
+    };
+    let new = results.join(".latest.new");
+    let point = || {
+        if new.is_symlink() {
+            fs::remove_file(&new)?;
+        }
+        symlink(name, &new)?;
+        fs::rename(&new, results.join("latest"))
+    };
+    point().context("write", results.join("latest"), MAKE_ROOM)
+}

@@ -1,0 +1,91 @@
+//! How far a run is and how long it takes: a bar on a terminal, plain lines elsewhere.
+
+use std::io::{IsTerminal, stderr};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// What tells the user.
+#[derive(Debug)]
+pub(crate) enum Progress {
+    /// A bar on a terminal.
+    Bar(ProgressBar),
+    /// A line at the beginning of each row of each round.
+    Lines {
+        /// When the run began, or was resumed.
+        start: Instant,
+        /// Measurements to be made.
+        total: u64,
+        /// Measurements made.
+        done: u64,
+        /// What the last line was about.
+        heading: String,
+    },
+}
+
+impl Progress {
+    /// For `total` measurements.
+    pub(crate) fn new(total: u64) -> Self {
+        if stderr().is_terminal() {
+            let style = "{wide_bar} {pos}/{len} cells, {eta} left  {msg:32!}";
+            let style = ProgressStyle::with_template(style).expect("a fixed template");
+            return Self::Bar(ProgressBar::new(total).with_style(style));
+        }
+        Self::Lines { start: Instant::now(), total, done: 0, heading: String::new() }
+    }
+
+    /// Says what is measured now: the `cell`, which belongs under `heading`.
+    pub(crate) fn begin(&mut self, new_heading: &str, cell: &str) {
+        match self {
+            Self::Bar(bar) => bar.set_message(cell.to_owned()),
+            Self::Lines { start, total, done, heading } if heading != new_heading => {
+                heading.clear();
+                heading.push_str(new_heading);
+                let left = left(start.elapsed(), *done, *total);
+                eprintln!("{done}/{total} cells{left}: {heading}");
+            }
+            Self::Lines { .. } => {}
+        }
+    }
+
+    /// Counts one measurement.
+    pub(crate) fn end(&mut self) {
+        match self {
+            Self::Bar(bar) => bar.inc(1),
+            Self::Lines { done, .. } => *done += 1,
+        }
+    }
+
+    /// Says something that stays.
+    pub(crate) fn say(&self, line: &str) {
+        match self {
+            Self::Bar(bar) => bar.suspend(|| eprintln!("{line}")),
+            Self::Lines { .. } => eprintln!("{line}"),
+        }
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn finish(self) {
+        if let Self::Bar(bar) = self {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// ", 3 min 20 s left", once there is something to tell it from.
+fn left(elapsed: Duration, done: u64, total: u64) -> String {
+    if done == 0 {
+        return String::new();
+    }
+    let left = elapsed.mul_f64((total - done) as f64 / done as f64);
+    format!(", {} left", minutes(left))
+}
+
+/// "3 min 20 s".
+pub(crate) fn minutes(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds / 60 {
+        0 => format!("{seconds} s"),
+        minutes => format!("{minutes} min {} s", seconds % 60),
+    }
+}

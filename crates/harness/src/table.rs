@@ -1,0 +1,102 @@
+//! The table that ends a run in the terminal.
+
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{CellAlignment, ContentArrangement, Table};
+use report::record::{Cell, Interval, Run, Status, Verdict};
+
+/// The columns of text that a strategy takes, with its padding.
+const COLUMN: usize = 14;
+
+/// The columns of text that the workloads take.
+const HEADING: usize = 24;
+
+/// Renders the ratios of all cells: a row a workload and parameter, a column a strategy. Where
+/// `width` does not hold all strategies, several tables follow one another.
+pub(crate) fn render(run: &Run, cells: &[&Cell], width: usize) -> String {
+    let mut notes = Notes::default();
+    let columns = (width.saturating_sub(HEADING) / COLUMN).max(1);
+    let mut text = String::from(
+        "\nRatio to system (its time = 1, less is faster) with the 95 % interval over the rounds; \
+         under system: ns per operation.\n",
+    );
+    for strategies in run.strategies.chunks(columns) {
+        let mut table = Table::new();
+        table
+            .load_style(UTF8_HORIZONTAL_ONLY)
+            .set_content_arrangement(ContentArrangement::Disabled);
+        let names = strategies.iter().map(|strategy| strategy.name.as_str());
+        table.set_header(std::iter::once("").chain(names.clone()));
+        for row in cells.chunk_by(|a, b| (&a.workload, &a.parameter) == (&b.workload, &b.parameter))
+        {
+            let heading = format!("{} {}", row[0].workload, row[0].parameter);
+            let texts = names.clone().map(|name| {
+                let cell = row.iter().find(|cell| cell.strategy == name);
+                cell.map_or_else(String::new, |cell| cell_text(cell, &mut notes))
+            });
+            table.add_row(std::iter::once(heading).chain(texts).collect::<Vec<_>>());
+        }
+        for column in table.column_iter_mut().skip(1) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        text += &format!("{table}\n");
+    }
+    for (number, note) in (1..).zip(&notes.0) {
+        text += &format!("[{number}] {note}\n");
+    }
+    text
+}
+
+/// The reasons, each once.
+#[derive(Default)]
+struct Notes(Vec<String>);
+
+impl Notes {
+    /// The number of `note`.
+    fn number(&mut self, note: String) -> usize {
+        let known = self.0.iter().position(|known| *known == note);
+        known.unwrap_or_else(|| {
+            self.0.push(note);
+            self.0.len() - 1
+        }) + 1
+    }
+}
+
+fn cell_text(cell: &Cell, notes: &mut Notes) -> String {
+    let reason = || cell.reason.clone().unwrap_or_default();
+    match (cell.status, cell.ratio_to_system, cell.ns_per_op) {
+        (Status::Unsupported, ..) => {
+            format!("— [{}]", notes.number(format!("{}: {}", cell.strategy, reason())))
+        }
+        (Status::Failed, ..) => {
+            format!("failed [{}]", notes.number(format!("{}: {}", cell.id, reason())))
+        }
+        (Status::Measured, _, None) => "not yet".into(),
+        (Status::Measured, _, Some(ns)) if cell.strategy == "system" => {
+            format!("{} ns\n{}", short(ns.median), range(ns))
+        }
+        (Status::Measured, Some(ratio), _) => match cell.verdict {
+            Some(Verdict::Same) => format!("same\n{}", range(ratio)),
+            Some(Verdict::Faster) => format!("▼ {}\n{}", short(ratio.median), range(ratio)),
+            Some(Verdict::Slower) => format!("▲ {}\n{}", short(ratio.median), range(ratio)),
+            None => format!("{}\n{}", short(ratio.median), range(ratio)),
+        },
+        (Status::Measured, None, Some(ns)) => {
+            let note = "no ratio: system has no measurement in this row".to_owned();
+            format!("{} ns [{}]", short(ns.median), notes.number(note))
+        }
+    }
+}
+
+fn range(interval: Interval) -> String {
+    format!("{}–{}", short(interval.lo), short(interval.hi))
+}
+
+/// About three digits.
+fn short(number: f64) -> String {
+    match number {
+        ..0.0995 => format!("{number:.3}"),
+        ..9.995 => format!("{number:.2}"),
+        ..99.95 => format!("{number:.1}"),
+        _ => format!("{number:.0}"),
+    }
+}

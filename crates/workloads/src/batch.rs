@@ -1,0 +1,104 @@
+//! Allocate a thousand blocks, then free them in some order.
+
+use strategy::{Block, Fixed, Plan, Strategy};
+
+use crate::{Description, Failure, Measure, Tally, Workload, stamp, stream};
+
+/// Blocks in one pass.
+const BLOCKS: u16 = 1000;
+
+/// The size of a block in bytes.
+const SIZE: usize = 64;
+
+/// The alignment of a block: that of its stamp.
+const ALIGN: usize = 8;
+
+/// The order in which a batch is freed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Newest first.
+    Lifo,
+    /// Oldest first.
+    Fifo,
+    /// Shuffled by the seed; every pass has the same shuffle.
+    Random,
+}
+
+/// `batch-lifo`, `batch-fifo`, `batch-random`: allocate 1000 blocks, then free them all.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch {
+    /// The order of the frees.
+    pub order: Order,
+}
+
+impl Batch {
+    /// The index of each block in the order of the frees.
+    fn frees(self) -> Vec<u16> {
+        match self.order {
+            Order::Lifo => (0..BLOCKS).rev().collect(),
+            Order::Fifo => (0..BLOCKS).collect(),
+            Order::Random => stream::shuffled(BLOCKS),
+        }
+    }
+}
+
+impl Workload for Batch {
+    fn description(&self) -> Description {
+        let (name, about, stands_for) = match self.order {
+            Order::Lifo => (
+                "batch-lifo",
+                "Allocates 1000 blocks, then frees them newest first.",
+                "A tree or a list that is built and torn down, as a stack of scopes does it.",
+            ),
+            Order::Fifo => (
+                "batch-fifo",
+                "Allocates 1000 blocks, then frees them oldest first.",
+                "A queue of messages that is filled and drained.",
+            ),
+            Order::Random => (
+                "batch-random",
+                "Allocates 1000 blocks, then frees them in a shuffled order.",
+                "A table of objects that die when they die.",
+            ),
+        };
+        Description {
+            name,
+            about,
+            stands_for,
+            operation: "one block allocated and written, and later read and freed",
+        }
+    }
+
+    fn parameter(&self) -> String {
+        SIZE.to_string()
+    }
+
+    fn plan(&self) -> Plan {
+        Plan { max_align: ALIGN, ..Plan::sizes(SIZE, SIZE) }.live(usize::from(BLOCKS))
+    }
+
+    fn answer(&self) -> Tally {
+        (0..BLOCKS).map(|index| stamp(index.into())).collect()
+    }
+
+    fn run<S: Strategy>(&self, strategy: &mut S, measure: &mut Measure<'_>) -> Result<(), Failure> {
+        let frees = self.frees();
+        let strategy = &*strategy;
+        let mut blocks = Vec::with_capacity(BLOCKS.into());
+        measure(&mut |passes| {
+            let mut tally = Tally::default();
+            for _ in 0..passes {
+                blocks.clear();
+                for index in 0..BLOCKS {
+                    let block = Block::new(strategy, Fixed::<SIZE, ALIGN>, stamp(index.into()))?;
+                    blocks.push(Some(block));
+                }
+                for &index in &frees {
+                    let block = blocks[usize::from(index)].take().expect("each block is freed once");
+                    tally.add(block.stamp());
+                }
+            }
+            Ok(tally)
+        })
+    }
+}
