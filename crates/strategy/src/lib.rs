@@ -30,6 +30,7 @@
 //! ```
 
 mod block;
+mod checked;
 pub mod contract;
 mod error;
 mod global;
@@ -40,6 +41,7 @@ mod shape;
 pub use allocator_api2::alloc::{AllocError, Allocator};
 
 pub use block::{Block, Zeroed};
+pub use checked::{Checked, CheckedHandle};
 pub use error::{BuildError, Refused, Unsupported};
 pub use global::{FromGlobal, StaticGlobal};
 pub use plan::Plan;

@@ -1,0 +1,129 @@
+//! Blocks: the stamps at every size and stride, and what dropping and abandoning does.
+
+use allocator_api2::alloc::{Allocator, Layout};
+use strategy::contract::Probe;
+use strategy::{Block, BuildError, Fixed, Plan, Profile, Shape, Strategy, Zeroed};
+
+/// The probe as a strategy.
+struct Probed(Probe);
+
+impl Strategy for Probed {
+    const NAME: &'static str = "probed";
+    const ABOUT: &'static str = "the probe, for tests";
+    const PROFILE: Profile = Profile::GENERAL;
+    type Handle<'a> = &'a Probe;
+
+    fn new(_plan: &Plan) -> Result<Self, BuildError> {
+        Ok(Self(Probe::new()))
+    }
+
+    fn handle(&self) -> &Probe {
+        &self.0
+    }
+}
+
+fn probed() -> Probed {
+    Probed::new(&Plan::default()).unwrap()
+}
+
+fn layout(size: usize) -> Layout {
+    Layout::from_size_align(size, 1).unwrap()
+}
+
+const STAMP: u64 = 0x8877_6655_4433_2211;
+
+#[test]
+fn a_stamp_is_cut_to_the_size_of_its_block() {
+    let strategy = probed();
+    for (size, stamp) in [
+        (0, 0),
+        (1, 0x11),
+        (2, 0x2211),
+        (7, 0x77_6655_4433_2211),
+        (8, STAMP),
+        (9, STAMP),
+        (4096, STAMP),
+    ] {
+        let block = Block::<_>::new(&strategy, layout(size), STAMP).unwrap();
+        assert_eq!(block.stamp(), stamp, "{size} bytes");
+    }
+    assert_eq!((strategy.0.bytes_out(), strategy.0.fault()), (0, None));
+}
+
+#[test]
+fn a_stride_stamps_where_eight_bytes_fit() {
+    let strategy = probed();
+    // The size and the number of stamps at 0, 16, 32, …
+    for (size, stamps) in [(0, 0), (8, 1), (16, 1), (23, 1), (24, 2), (39, 2), (40, 3), (64, 4)] {
+        let block = Block::<_, Layout, 16>::stamped(&strategy, layout(size), 3).unwrap();
+        assert_eq!(block.stamp(), 3 * stamps, "{size} bytes");
+    }
+    // A block of less than a stamp has a part of one.
+    let block = Block::<_, Layout, 16>::stamped(&strategy, layout(1), 3).unwrap();
+    assert_eq!(block.stamp(), 3);
+}
+
+#[test]
+fn stamps_are_summed_without_overflow() {
+    let strategy = probed();
+    let block = Block::<_, _, 8>::stamped(&strategy, Fixed::<32, 8>, u64::MAX).unwrap();
+    assert_eq!(block.stamp(), u64::MAX.wrapping_mul(4));
+}
+
+#[test]
+fn a_page_stride_touches_every_page() {
+    let strategy = probed();
+    let block = Block::<_, _, 4096>::stamped(&strategy, Fixed::<20_000, 64>, 1).unwrap();
+    assert_eq!(block.stamp(), 5);
+}
+
+#[test]
+fn a_block_gives_itself_back_and_an_abandoned_one_does_not() {
+    let strategy = probed();
+    let block = Block::new(&strategy, Fixed::<64, 8>, 7).unwrap();
+    assert_eq!(strategy.0.bytes_out(), 64);
+    assert!(format!("{block:?}").starts_with("Block { pointer: 0x"), "{block:?}");
+    drop(block);
+    assert_eq!(strategy.0.bytes_out(), 0);
+
+    let block = Block::new(&strategy, Fixed::<64, 8>, 7).unwrap();
+    let (at, layout) = strategy.0.largest_out().unwrap();
+    block.abandon();
+    assert_eq!((strategy.0.bytes_out(), layout), (64, Fixed::<64, 8>.layout()));
+    assert!(at.is_multiple_of(8));
+}
+
+#[test]
+fn a_refused_block_says_what_was_asked_for() {
+    let strategy = probed();
+    strategy.0.fail_from(1);
+    let refused = Block::new(&strategy, Fixed::<64, 8>, 7).unwrap_err();
+    assert_eq!(refused.to_string(), "refused a block of 64 bytes aligned to 8");
+    assert!(Zeroed::new(&strategy, Fixed::<64, 8>).is_err());
+    assert_eq!(strategy.0.failed(), 2);
+}
+
+#[test]
+fn a_zeroed_block_is_bytes() {
+    let strategy = probed();
+    for size in [0, 1, 9, 5000] {
+        let mut block = Zeroed::new(&strategy, layout(size)).unwrap();
+        assert_eq!(*block, *vec![0; size]);
+        block.fill(1);
+        assert_eq!(block.iter().map(|&byte| usize::from(byte)).sum::<usize>(), size);
+    }
+    assert_eq!((strategy.0.bytes_out(), strategy.0.fault()), (0, None));
+}
+
+#[test]
+fn a_panic_drops_each_block_once() {
+    let strategy = probed();
+    let result = std::panic::catch_unwind(|| {
+        let _blocks: Vec<_> =
+            (0..10).map(|number| Block::new(&strategy, Fixed::<8, 8>, number).unwrap()).collect();
+        std::panic::resume_unwind(Box::new(()));
+    });
+    assert!(result.is_err());
+    assert_eq!((strategy.0.bytes_out(), strategy.0.fault()), (0, None));
+    assert!(strategy.handle().allocate(layout(1)).is_ok());
+}
