@@ -1,0 +1,306 @@
+//! The arena as a library: what its methods promise.
+
+mod common;
+
+use std::cell::Cell;
+use std::ptr::NonNull;
+
+use allocator_api2::alloc::{AllocError, Allocator, Global, Layout};
+use common::{Counting, Failing};
+use strategy_bump::{BuildError, Bump, Refused};
+
+fn layout(size: usize, align: usize) -> Layout {
+    Layout::from_size_align(size, align).unwrap()
+}
+
+#[test]
+fn a_new_arena_takes_nothing() {
+    let backing = Counting::default();
+    let mut arena = Bump::new_in(&backing);
+    arena.reset();
+    assert_eq!((arena.reserved_bytes(), arena.used_bytes(), backing.calls()), (0, 0, 0));
+}
+
+#[test]
+fn values_slices_and_text_are_kept() {
+    let arena = Bump::new();
+    let number = arena.alloc(7_u64);
+    let pair = arena.try_alloc((1_u8, 2_u32)).unwrap();
+    let slice = arena.alloc_slice_copy(&[1_u16, 2, 3]);
+    let text = arena.alloc_str("grüße");
+    *number += 1;
+    slice[1] = 9;
+    text.make_ascii_uppercase();
+    assert_eq!((*number, *pair, &*slice, &*text), (8, (1, 2), &[1, 9, 3][..], "GRüßE"));
+    assert_eq!(arena.try_alloc_slice_copy::<u64>(&[]).unwrap(), &mut []);
+    assert_eq!(arena.try_alloc_str("").unwrap(), "");
+}
+
+#[test]
+fn blocks_go_downward_without_gaps() {
+    let arena = Bump::new();
+    let first = arena.alloc_layout(layout(24, 8));
+    let second = arena.alloc_layout(layout(8, 8));
+    let third = arena.alloc_layout(layout(1, 1));
+    assert_eq!(first.addr().get() - second.addr().get(), 8);
+    assert_eq!(second.addr().get() - third.addr().get(), 1);
+    assert_eq!(arena.used_bytes(), 33);
+}
+
+#[test]
+fn size_0_takes_neither_memory_nor_padding() {
+    let backing = Counting::default();
+    let arena = Bump::new_in(&backing);
+    for shift in 0..usize::BITS {
+        let block = arena.alloc_layout(layout(0, 1 << shift));
+        assert!(block.addr().get().is_multiple_of(1 << shift));
+    }
+    assert_eq!(arena.alloc([0_u128; 0]).len(), 0);
+    assert_eq!(backing.calls(), 0);
+    arena.alloc(1_u8);
+    arena.alloc_layout(layout(0, 4096));
+    assert_eq!(arena.used_bytes(), 1);
+}
+
+#[test]
+fn every_alignment_is_served() {
+    let backing = Counting::default();
+    let arena = Bump::new_in(&backing);
+    for shift in 0..=20 {
+        for size in [1, 3, 16, 5000] {
+            let block = arena.alloc_layout(layout(size, 1 << shift));
+            assert!(block.addr().get().is_multiple_of(1 << shift), "{size} at {shift}");
+        }
+    }
+}
+
+#[test]
+fn chunks_double_up_to_64_mib() {
+    let backing = Counting::default();
+    let arena = Bump::new_in(&backing);
+    let block = layout(496, 8);
+    while backing.blocks() < 9 {
+        arena.alloc_layout(block);
+    }
+    let expected: Vec<_> = (10..19).map(|power| (1 << power) - 16).collect();
+    assert_eq!(backing.sizes(), expected);
+    // A block that is larger has a chunk of its own size, and growth starts from there.
+    arena.alloc_layout(layout(100 << 20, 8));
+    assert_eq!(backing.sizes().last(), Some(&((100 << 20) + 32)));
+    arena.alloc_layout(block);
+    assert_eq!(backing.sizes()[9], (64 << 20) - 16);
+}
+
+#[test]
+fn reset_keeps_the_largest_chunk() {
+    let backing = Counting::default();
+    let mut arena = Bump::new_in(&backing);
+    arena.alloc_layout(layout(100, 8));
+    arena.alloc_layout(layout(100 << 20, 8));
+    arena.alloc_layout(layout(1000, 8));
+    assert_eq!(backing.blocks(), 3);
+
+    arena.reset();
+    assert_eq!(backing.sizes(), [(100 << 20) + 32], "neither the oldest nor the newest");
+    assert_eq!((arena.reserved_bytes(), arena.used_bytes()), ((100 << 20) + 32, 0));
+
+    // All of it is free again.
+    let calls = backing.calls();
+    arena.alloc_layout(layout(100 << 20, 8));
+    assert_eq!(backing.calls(), calls);
+}
+
+#[test]
+fn an_arena_reset_in_a_loop_ends_with_one_chunk() {
+    let backing = Counting::default();
+    let mut arena = Bump::new_in(&backing);
+    let mut calls = 0;
+    for _ in 0..5 {
+        arena.reset();
+        calls = backing.calls();
+        for _ in 0..1000 {
+            arena.alloc_layout(layout(100, 8));
+        }
+    }
+    assert_eq!((backing.blocks(), backing.calls()), (1, calls));
+}
+
+#[test]
+fn dropping_the_arena_gives_everything_back() {
+    let backing = Counting::default();
+    let arena = Bump::new_in(&backing);
+    for size in (0..20_000).step_by(777) {
+        arena.alloc_layout(layout(size, 1 << (size % 9)));
+        assert_eq!(arena.reserved_bytes(), backing.bytes());
+    }
+    drop(arena);
+    assert_eq!((backing.bytes(), backing.blocks()), (0, 0));
+}
+
+#[test]
+fn moving_the_arena_moves_no_block() {
+    let arena = Bump::new();
+    let block = arena.alloc_layout(layout(64, 8));
+    // SAFETY: the block has 64 bytes.
+    unsafe { block.write_bytes(7, 64) };
+    let moved = Box::new(arena);
+    moved.alloc_layout(layout(64, 8));
+    // SAFETY: the block stays until the arena is dropped or reset, and was written above.
+    assert_eq!(unsafe { block.read() }, 7);
+}
+
+#[test]
+fn a_capacity_is_one_chunk() {
+    let backing = Counting::default();
+    let arena = Bump::try_with_capacity_in(10_000, &backing).unwrap();
+    for _ in 0..100 {
+        arena.alloc_layout(layout(100, 4));
+    }
+    assert_eq!((arena.used_bytes(), backing.blocks()), (10_000, 1));
+
+    backing.fail(Failing::From(0));
+    let refused = Bump::try_with_capacity_in(10_000, &backing).unwrap_err();
+    assert_eq!(refused, BuildError::OutOfMemory { bytes: 10_000 });
+    assert!(Bump::try_with_capacity_in(0, &backing).is_ok(), "a capacity of 0 takes nothing");
+    for bytes in [usize::MAX, usize::MAX - 15, isize::MAX as usize] {
+        let refused = Bump::try_with_capacity(bytes).unwrap_err();
+        assert_eq!(refused, BuildError::OutOfMemory { bytes });
+    }
+}
+
+#[test]
+fn a_block_too_large_is_an_error_that_names_it() {
+    let backing = Counting::default();
+    let arena = Bump::new_in(&backing);
+    arena.alloc(1_u8);
+    for too_large in [
+        layout(isize::MAX as usize, 1),
+        layout(isize::MAX as usize - 15, 16),
+        layout(isize::MAX as usize - 31, 1),
+        layout(1 << 62, 1 << 62),
+        layout(1, 1 << 62),
+    ] {
+        assert_eq!(arena.try_alloc_layout(too_large), Err(Refused { layout: too_large }));
+    }
+    assert_eq!((arena.used_bytes(), backing.blocks()), (1, 1));
+    arena.alloc(2_u8);
+}
+
+#[test]
+fn a_refused_chunk_leaves_the_arena_usable_whichever_call_it_was() {
+    // Without failures the calls are as many as the chunks.
+    let script = [16, 2000, 2000, 500, 9000, 40_000, 1, 100_000];
+    for first in 1..=script.len() + 1 {
+        for failing in [Failing::Only(first), Failing::From(first)] {
+            let backing = Counting::default();
+            backing.fail(failing);
+            let mut arena = Bump::new_in(&backing);
+            let mut served = Vec::new();
+            for (stamp, size) in (0_u8..).zip(script) {
+                let Ok(block) = arena.try_alloc_layout(layout(size, 1)) else { continue };
+                // SAFETY: the block has `size` bytes.
+                unsafe { block.write_bytes(stamp, size) };
+                served.push((block, stamp, size));
+            }
+            for (block, stamp, size) in served {
+                let block = NonNull::slice_from_raw_parts(block, size);
+                // SAFETY: the block is live, written above in its whole length, and nobody
+                // writes it.
+                let bytes = unsafe { block.as_ref() };
+                assert!(bytes.iter().all(|&byte| byte == stamp), "{failing:?} at {size}");
+            }
+            assert_eq!(arena.reserved_bytes(), backing.bytes());
+            arena.reset();
+            backing.fail(Failing::None);
+            arena.alloc_layout(layout(1_000_000, 1));
+            drop(arena);
+            assert_eq!(backing.bytes(), 0, "{failing:?}");
+        }
+    }
+}
+
+#[test]
+fn a_smaller_chunk_does_when_a_larger_one_is_refused() {
+    let backing = Counting::default();
+    let arena = Bump::new_in(&backing);
+    backing.fail(Failing::Above { bytes: 1500 });
+    for _ in 0..4 {
+        arena.alloc_layout(layout(1000, 8));
+    }
+    assert_eq!(backing.sizes(), [1032 - 8 + 16, 1040, 1040, 1040]);
+}
+
+/// Memory at the end of the address space, as a 32-bit system may have it. It is never touched.
+#[derive(Default)]
+struct High {
+    out: Cell<usize>,
+}
+
+// SAFETY: it is not: its blocks do not exist. The arena has to refuse them unseen.
+unsafe impl Allocator for &High {
+    fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
+        self.out.set(self.out.get() + 1);
+        let start = std::num::NonZero::new(isize::MAX as usize & !(layout.align() - 1)).unwrap();
+        Ok(NonNull::slice_from_raw_parts(NonNull::without_provenance(start), layout.size()))
+    }
+
+    unsafe fn deallocate(&self, _pointer: NonNull<u8>, _layout: Layout) {
+        self.out.set(self.out.get() - 1);
+    }
+}
+
+#[test]
+fn a_chunk_beyond_the_signed_integers_is_refused_and_given_back() {
+    let high = High::default();
+    let arena = Bump::new_in(&high);
+    assert!(arena.try_alloc(1_u64).is_err());
+    assert_eq!(high.out.get(), 0);
+}
+
+thread_local! {
+    static USED_BY_ITS_BACKING: Cell<Option<&'static Bump<Reentrant>>> = const { Cell::new(None) };
+}
+
+/// Uses the arena that it is the backing allocator of, once.
+struct Reentrant;
+
+// SAFETY: the blocks are those of `Global`, which keeps the contract.
+unsafe impl Allocator for Reentrant {
+    fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
+        if let Some(arena) = USED_BY_ITS_BACKING.take() {
+            arena.alloc(0_u64);
+        }
+        Global.allocate(layout)
+    }
+
+    unsafe fn deallocate(&self, pointer: NonNull<u8>, layout: Layout) {
+        // SAFETY: the block came from `Global` in `allocate`.
+        unsafe { Global.deallocate(pointer, layout) };
+    }
+}
+
+#[test]
+fn a_backing_allocator_that_uses_the_arena_loses_no_chunk() {
+    let arena: &'static Bump<Reentrant> = Box::leak(Box::new(Bump::new_in(Reentrant)));
+    USED_BY_ITS_BACKING.set(Some(arena));
+    arena.alloc(1_u64);
+    assert_eq!((arena.reserved_bytes(), arena.used_bytes()), (2 * 1008, 16));
+}
+
+#[test]
+fn debug_says_what_it_holds() {
+    let arena = Bump::new();
+    arena.alloc(1_u64);
+    assert_eq!(format!("{arena:?}"), "Bump { reserved_bytes: 1008, used_bytes: 8, .. }");
+}
+
+#[test]
+fn an_arena_may_move_to_another_thread() {
+    let arena = Bump::new();
+    arena.alloc(1_u64);
+    let used = std::thread::spawn(move || {
+        arena.alloc(2_u64);
+        arena.used_bytes()
+    });
+    assert_eq!(used.join().unwrap(), 16);
+}
