@@ -1,1 +1,6 @@
-//! A control: blocks carved and touched beforehand, handed out at the price of an index.
+#![doc = include_str!("../README.md")]
+
+mod blocks;
+mod noop;
+
+pub use noop::Noop;
