@@ -1,19 +1,14 @@
-//! The C library's malloc (`std::alloc::System`) as a strategy, and the controls that are
-//! made of it: the same under a second name, and the same in a process of one thread.
+#![doc = include_str!("../README.md")]
+
+mod controls;
+
+pub use controls::{SystemAgain, SystemSingleThread};
 
 use strategy::{BuildError, FromGlobal, Plan, Profile, Role, StaticGlobal, Strategy};
 
 /// The C library's malloc: what every ratio is taken to.
 #[derive(Debug)]
 pub struct System;
-
-/// [`System`] under a second name: what it differs from the first by is noise.
-#[derive(Debug)]
-pub struct SystemAgain;
-
-/// [`System`] in a process that never had a second thread, where glibc skips its locks.
-#[derive(Debug)]
-pub struct SystemSingleThread;
 
 impl StaticGlobal for System {
     type Global = std::alloc::System;
@@ -37,36 +32,25 @@ impl Strategy for System {
     }
 }
 
-impl Strategy for SystemAgain {
-    const NAME: &'static str = "system-again";
-    const ABOUT: &'static str = "system under a second name: its distance from system is the noise";
-    const PROFILE: Profile = Profile::GENERAL;
-    const ROLE: Role = Role::SameAgain;
-    type Handle<'a> = FromGlobal<System>;
+#[cfg(test)]
+mod tests {
+    use core::alloc::Layout;
 
-    fn new(_plan: &Plan) -> Result<Self, BuildError> {
-        Ok(Self)
+    use strategy::{Block, Plan, Strategy};
+
+    use super::{System, SystemAgain, SystemSingleThread};
+
+    fn keeps_its_stamp<S: Strategy>() {
+        let strategy = S::new(&Plan::default()).unwrap();
+        let layout = Layout::from_size_align(100, 4096).unwrap();
+        let block = Block::new(&strategy, layout, 7).unwrap();
+        assert_eq!(block.stamp(), 7, "{}", S::NAME);
     }
 
-    #[inline]
-    fn handle(&self) -> FromGlobal<System> {
-        FromGlobal::new()
-    }
-}
-
-impl Strategy for SystemSingleThread {
-    const NAME: &'static str = "system-single-thread";
-    const ABOUT: &'static str = "system in a process that never had a second thread";
-    const PROFILE: Profile = Profile::GENERAL;
-    const ROLE: Role = Role::SingleThread;
-    type Handle<'a> = FromGlobal<System>;
-
-    fn new(_plan: &Plan) -> Result<Self, BuildError> {
-        Ok(Self)
-    }
-
-    #[inline]
-    fn handle(&self) -> FromGlobal<System> {
-        FromGlobal::new()
+    #[test]
+    fn a_block_keeps_its_stamp() {
+        keeps_its_stamp::<System>();
+        keeps_its_stamp::<SystemAgain>();
+        keeps_its_stamp::<SystemSingleThread>();
     }
 }

@@ -1,0 +1,3 @@
+//! The contract of every strategy, line by line.
+
+strategy::contract_tests!(strategy_jemalloc::Jemalloc, shared);
