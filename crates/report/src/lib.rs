@@ -1,3 +1,22 @@
-//! A run folder, and the page that is drawn from it.
+#![forbid(unsafe_code)]
+#![doc = include_str!("../README.md")]
 
 pub mod record;
+
+mod canvas;
+mod error;
+mod figure;
+mod format;
+mod grid;
+mod heatmap;
+mod ink;
+mod noise;
+mod page;
+mod plot;
+mod read;
+mod scale;
+mod write;
+
+pub use error::Error;
+pub use read::{RunFolder, read};
+pub use write::write;

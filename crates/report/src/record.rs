@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+/// The version of this format, as [`Run::format`] has it.
+pub const FORMAT: u32 = 1;
+
 /// A median with its interval (95 %, bootstrap over rounds).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
@@ -67,7 +70,10 @@ pub struct Cell {
     pub rounds_ns_per_op: Vec<f64>,
     /// The strategy's nanoseconds over System's, taken within a round: below 1 is faster.
     pub ratio_to_system: Option<Interval>,
-    /// The judgement of that ratio.
+    /// How far a ratio of this row has to be from 1 to count as a difference: what System under a
+    /// second name differs by, and 0.01 at the least.
+    pub noise_floor: Option<f64>,
+    /// The judgement of the ratio: the whole interval lies beyond the noise floor, or touches it.
     pub verdict: Option<Verdict>,
     /// Operations in one pass of the workload: the seed's known answer, verified in every sample.
     pub ops: Option<u64>,
@@ -85,7 +91,7 @@ pub struct Cell {
 /// `run.json`: what was run, where, and how quiet the machine was.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Run {
-    /// The version of this format.
+    /// The version of the format: [`FORMAT`].
     pub format: u32,
     /// When the run began: UTC, RFC 3339.
     pub started_utc: String,

@@ -1,0 +1,93 @@
+//! What can go wrong between a run folder and its page, each in one line.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why a run folder cannot be read, or its page not be written.
+///
+/// The text is one line that names the file, and the line in it where there is one.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file of the run folder cannot be read; often it is not there.
+    #[error("{}: cannot be read ({source})", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// `run.json` does not describe a run.
+    #[error("{}: not a run ({})", path.display(), one_line(source))]
+    Run {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit.
+        source: serde_json::Error,
+    },
+    /// `run.json` is of a format that this crate does not know.
+    #[error("{}: format {found}, and this program reads format {known}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// The format that the file states.
+        found: u32,
+        /// The format that this crate reads.
+        known: u32,
+    },
+    /// A line of `cells.jsonl` is not a cell; often the run was killed while it was written.
+    #[error(
+        "{} line {line}: not a cell ({}); remove the line to measure that cell again",
+        path.display(),
+        one_line(source)
+    )]
+    Cell {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// What does not fit.
+        source: serde_json::Error,
+    },
+    /// A cell stands in `cells.jsonl` twice.
+    #[error(
+        "{} line {line}: {id} stands on line {first} already; remove one of the two",
+        path.display()
+    )]
+    Twice {
+        /// The file.
+        path: PathBuf,
+        /// The second of the two lines, counted from 1.
+        line: usize,
+        /// The first of the two lines, counted from 1.
+        first: usize,
+        /// The cell.
+        id: String,
+    },
+    /// The page cannot be put together.
+    #[error("{}: cannot be drawn ({source})", path.display())]
+    Page {
+        /// The page.
+        path: PathBuf,
+        /// What the template said.
+        source: askama::Error,
+    },
+    /// The page or a plot cannot be written.
+    #[error("{}: cannot be written ({source})", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// serde's own text, with the position left out that is always "line 1".
+fn one_line(source: &serde_json::Error) -> String {
+    let text = source.to_string();
+    let end = format!(" at line {} column {}", source.line(), source.column());
+    match text.strip_suffix(&end) {
+        Some(what) if source.line() <= 1 => format!("{what} at column {}", source.column()),
+        _ => text,
+    }
+}

@@ -1,0 +1,243 @@
+//! The heat map: every cell of a run at once, as a ratio to the reference.
+
+use crate::format;
+use crate::grid::{Column, Grid, Role, Row};
+use crate::noise;
+use crate::record::{Cell, Status, Verdict};
+
+/// The heat map as the template needs it.
+#[derive(Debug)]
+pub(crate) struct HeatMap {
+    /// The heads of the columns.
+    pub(crate) heads: Vec<Head>,
+    /// The rows by family.
+    pub(crate) bands: Vec<Band>,
+    /// Whether a row is marked as one with too much noise.
+    pub(crate) suspect: bool,
+    /// Why cells have no figure, in the order of the numbers in the cells.
+    pub(crate) footnotes: Vec<String>,
+}
+
+/// The head of a column.
+#[derive(Debug)]
+pub(crate) struct Head {
+    /// The strategy.
+    pub(crate) name: String,
+    /// What it is there for, a word or nothing.
+    pub(crate) word: &'static str,
+    /// One sentence.
+    pub(crate) about: String,
+    /// Classes.
+    pub(crate) class: String,
+}
+
+/// The rows of a family.
+#[derive(Debug)]
+pub(crate) struct Band {
+    /// The family.
+    pub(crate) name: String,
+    /// Its rows.
+    pub(crate) rows: Vec<Line>,
+}
+
+/// A row.
+#[derive(Debug)]
+pub(crate) struct Line {
+    /// The workload.
+    pub(crate) workload: String,
+    /// Whether the row above is of the same workload.
+    pub(crate) again: bool,
+    /// The parameter.
+    pub(crate) parameter: String,
+    /// Whether the reference differs from itself in this row.
+    pub(crate) suspect: bool,
+    /// The anchor of the row's figure.
+    pub(crate) slug: String,
+    /// The cells.
+    pub(crate) squares: Vec<Square>,
+}
+
+/// A cell.
+#[derive(Debug)]
+pub(crate) struct Square {
+    /// `workload/strategy/parameter`, or nothing when it was not measured.
+    pub(crate) id: String,
+    /// Classes: verdict, step of colour, column.
+    pub(crate) class: String,
+    /// What the verdict looks like without colour.
+    pub(crate) mark: &'static str,
+    /// The figure.
+    pub(crate) text: String,
+    /// The whole of it in words.
+    pub(crate) title: String,
+    /// The number of a footnote.
+    pub(crate) footnote: Option<usize>,
+}
+
+/// Lays out the heat map.
+pub(crate) fn of(grid: &Grid<'_>) -> HeatMap {
+    let classes: Vec<String> = column_classes(&grid.columns);
+    let heads = grid.columns.iter().zip(&classes).map(|(column, class)| Head {
+        name: column.name.to_owned(),
+        word: column.role.word(),
+        about: column.about.to_owned(),
+        class: class.clone(),
+    });
+    let mut footnotes = Vec::new();
+    let mut bands = Vec::new();
+    for family in &grid.families {
+        let mut rows = Vec::new();
+        for workload in &family.workloads {
+            for (index, row) in workload.rows.iter().enumerate() {
+                let fastest = grid.fastest(row);
+                let squares = grid.columns.iter().zip(&classes).map(|(column, class)| {
+                    let first = fastest.contains(&column.name);
+                    square(grid, row, column, class, first, &mut footnotes)
+                });
+                rows.push(Line {
+                    workload: row.workload.to_owned(),
+                    again: index > 0,
+                    parameter: row.parameter.to_owned(),
+                    suspect: noise::is_suspect(grid, row),
+                    slug: row.slug.clone(),
+                    squares: squares.collect(),
+                });
+            }
+        }
+        bands.push(Band { name: family.name.to_owned(), rows });
+    }
+    let suspect = bands.iter().flat_map(|band| &band.rows).any(|row| row.suspect);
+    HeatMap { heads: heads.collect(), bands, suspect, footnotes }
+}
+
+/// The class of each column, with `edge` where another group begins.
+fn column_classes(columns: &[Column<'_>]) -> Vec<String> {
+    let mut before = Role::Reference.class();
+    let class = |column: &Column<'_>| {
+        let class = column.role.class();
+        let edge = if class == before { "" } else { " edge" };
+        before = class;
+        format!("{class}{edge}")
+    };
+    columns.iter().map(class).collect()
+}
+
+/// A cell of the heat map.
+fn square(
+    grid: &Grid<'_>,
+    row: &Row<'_>,
+    column: &Column<'_>,
+    class: &str,
+    fastest: bool,
+    footnotes: &mut Vec<String>,
+) -> Square {
+    let Some(cell) = grid.cell(row, column.name) else {
+        return Square {
+            id: String::new(),
+            class: format!("{class} missing"),
+            mark: "",
+            text: "·".to_owned(),
+            title: "not measured in this run".to_owned(),
+            footnote: None,
+        };
+    };
+    let mut note = |reason: String| match footnotes.iter().position(|known| *known == reason) {
+        Some(index) => index + 1,
+        None => {
+            footnotes.push(reason);
+            footnotes.len()
+        }
+    };
+    let reference = grid.reference();
+    let (kind, mark, text, footnote) = match (cell.status, cell.ns_per_op, cell.ratio_to_system) {
+        (Status::Unsupported, ..) => ("unsupported", "", "—".to_owned(), Some(note(why(cell)))),
+        (Status::Failed, ..) => ("failed", "✗", "failed".to_owned(), Some(note(why(cell)))),
+        (Status::Measured, Some(ns), _) if column.role == Role::Reference => {
+            ("absolute", "", format!("{} ns", format::ns(ns.median)), None)
+        }
+        (Status::Measured, _, Some(ratio)) => {
+            let mark = format::mark(cell.verdict);
+            (format::word(cell.verdict), mark, format::times(ratio.median), None)
+        }
+        (Status::Measured, Some(ns), None) => {
+            let reason = format!("No ratio: {reference} has no figure in this row.");
+            ("absolute", "", format!("{} ns", format::ns(ns.median)), Some(note(reason)))
+        }
+        (Status::Measured, None, None) => {
+            let reason = "Measured, but the record holds no figure.".to_owned();
+            ("missing", "", "?".to_owned(), Some(note(reason)))
+        }
+    };
+    // A control is not a way to be faster, so it gets the mark without the colour.
+    let step = match (cell.verdict, cell.ratio_to_system) {
+        (Some(Verdict::Faster), Some(ratio)) => format!(" f{}", step(ratio.median)),
+        (Some(Verdict::Slower), Some(ratio)) => format!(" s{}", step(ratio.median)),
+        _ => String::new(),
+    };
+    let step = if column.role.is_control() { String::new() } else { step };
+    let first = if fastest { " first" } else { "" };
+    Square {
+        id: cell.id.clone(),
+        class: format!("{class} {kind}{step}{first}"),
+        mark,
+        text,
+        title: in_words(cell, reference, fastest),
+        footnote,
+    }
+}
+
+/// Which of the six steps of colour a ratio gets, by how many times it is off 1.
+fn step(ratio: f64) -> usize {
+    const ENDS: [f64; 5] = [0.25, 0.5, 1.0, 2.0, 3.0];
+    let off = if ratio > 0.0 { ratio.log2().abs() } else { f64::INFINITY };
+    1 + ENDS.iter().filter(|end| off >= **end).count()
+}
+
+/// Why a cell has no figure.
+fn why(cell: &Cell) -> String {
+    let reason = cell.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
+    let reason = format::printable(reason.unwrap_or("no reason recorded"));
+    match cell.status {
+        Status::Failed => format!("{} failed: {reason}", cell.id),
+        _ => format!("{}: {reason}", cell.strategy),
+    }
+}
+
+/// A cell as a sentence, for pointers that rest on it and for readers that cannot see it.
+fn in_words(cell: &Cell, reference: &str, fastest: bool) -> String {
+    let mut parts = Vec::new();
+    match cell.status {
+        Status::Measured => {}
+        Status::Unsupported | Status::Failed => parts.push(why(cell)),
+    }
+    if let (Some(ratio), Status::Measured) = (cell.ratio_to_system, cell.status) {
+        let ends = format::ends(&ratio, format::ratio);
+        parts.push(format!("{} of {reference} {ends}", format::times(ratio.median)));
+    }
+    if let (Some(ns), Status::Measured) = (cell.ns_per_op, cell.status) {
+        let ends = format::ends(&ns, format::ns);
+        parts.push(format!("{} ns per operation {ends}", format::ns(ns.median)));
+    }
+    match (cell.verdict, cell.ratio_to_system) {
+        (Some(_), _) => parts.push(format::word(cell.verdict).to_owned()),
+        (None, Some(_)) => parts.push("not judged, for want of an A/A in its row".to_owned()),
+        (None, None) => {}
+    }
+    if fastest {
+        parts.push("among the fastest of its row".to_owned());
+    }
+    format!("{}: {}", cell.id, parts.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colour_steps_are_the_same_on_both_sides_of_one() {
+        let ratios = [1.0, 1.1, 1.3, 1.5, 2.5, 5.0, 40.0];
+        assert_eq!(ratios.map(step), [1, 1, 2, 3, 4, 5, 6]);
+        assert_eq!(ratios.map(|ratio| step(1.0 / ratio)), [1, 1, 2, 3, 4, 5, 6]);
+        assert_eq!(step(0.0), 6);
+    }
+}

@@ -1,0 +1,101 @@
+//! The axis of a plot: where a value lies, and where the ticks are.
+
+/// An axis from its left end, 0, to its right end, 1.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Scale {
+    /// Whether it is logarithmic. Otherwise it starts at zero.
+    pub(crate) log: bool,
+    /// The values that are labelled.
+    pub(crate) ticks: Vec<f64>,
+    from: f64,
+    to: f64,
+}
+
+impl Scale {
+    /// A linear axis from zero to a little beyond `most`.
+    pub(crate) fn linear(most: f64) -> Self {
+        let to = if most > 0.0 { most * 1.02 } else { 1.0 };
+        let rough = to / 6.0;
+        let power = 10f64.powf(rough.log10().floor());
+        let step = [1.0, 2.0, 5.0, 10.0]
+            .into_iter()
+            .map(|factor| factor * power)
+            .find(|step| *step >= rough)
+            .unwrap_or(rough);
+        let ticks = (0..).map(|index| f64::from(index) * step).take_while(|tick| *tick <= to);
+        Self { log: false, ticks: ticks.collect(), from: 0.0, to }
+    }
+
+    /// A logarithmic axis around `least` and `most`, both above zero.
+    pub(crate) fn log(least: f64, most: f64) -> Self {
+        let (from, to) = (least / 1.12, most * 1.12);
+        let decades = (to / from).log10();
+        let factors: &[f64] = match decades {
+            d if d < 2.6 => &[1.0, 2.0, 5.0],
+            d if d < 4.5 => &[1.0, 3.0],
+            _ => &[1.0],
+        };
+        let powers = from.log10().floor() as i32..=to.log10().ceil() as i32;
+        let ticks = powers
+            .flat_map(|power| factors.iter().map(move |factor| factor * 10f64.powi(power)))
+            .filter(|tick| (from..=to).contains(tick));
+        Self { log: true, ticks: ticks.collect(), from, to }
+    }
+
+    /// Where a value lies; below 0 or above 1 when it is off the axis.
+    pub(crate) fn position(&self, value: f64) -> f64 {
+        if self.log {
+            // What is not above zero has no place on the axis; its left end is the nearest.
+            let value = value.max(self.from);
+            (value / self.from).ln() / (self.to / self.from).ln()
+        } else {
+            (value - self.from) / (self.to - self.from)
+        }
+    }
+
+    /// A tick as it is labelled: no more digits than the ticks need.
+    pub(crate) fn label(&self, tick: f64) -> String {
+        if tick >= 1.0 && tick.fract() == 0.0 {
+            let text = crate::format::count(tick as u64);
+            return text;
+        }
+        let text = format!("{tick:.4}");
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_linear_axis_starts_at_zero_and_holds_the_most() {
+        for most in [0.031, 0.5, 5.32, 81.0, 1830.0, 61_240.0] {
+            let scale = Scale::linear(most);
+            assert_eq!(scale.position(0.0), 0.0);
+            assert!(scale.position(most) <= 1.0);
+            assert!((4..=8).contains(&scale.ticks.len()), "{most}: {:?}", scale.ticks);
+        }
+    }
+
+    #[test]
+    fn a_logarithmic_axis_holds_both_ends_and_has_ticks() {
+        for (least, most) in [(0.5, 40.0), (1.0, 30_000.0), (0.01, 5_000_000.0), (3.0, 70.0)] {
+            let scale = Scale::log(least, most);
+            assert!(scale.position(least) >= 0.0 && scale.position(most) <= 1.0);
+            assert!((3..=10).contains(&scale.ticks.len()), "{least}: {:?}", scale.ticks);
+        }
+    }
+
+    #[test]
+    fn no_values_at_all_still_make_an_axis() {
+        assert_eq!(Scale::linear(0.0).position(0.0), 0.0);
+    }
+
+    #[test]
+    fn labels_have_no_digits_to_spare() {
+        let scale = Scale::linear(1.0);
+        let labels = [0.0, 0.05, 0.2, 1.0, 2.5, 20_000.0].map(|tick| scale.label(tick));
+        assert_eq!(labels, ["0", "0.05", "0.2", "1", "2.5", "20,000"]);
+    }
+}
