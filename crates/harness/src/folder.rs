@@ -168,6 +168,7 @@ fn rows(matrix: &Matrix, mut known: HashMap<String, Cell>) -> Vec<Vec<(Role, Cel
                     ns_per_op: None,
                     rounds_ns_per_op: Vec::new(),
                     ratio_to_system: None,
+                    noise_floor: None,
                     verdict: None,
                     ops: cell.support.is_ok().then_some(cell.answer.ops),
                     checksum: cell

@@ -66,6 +66,7 @@ pub(crate) fn judge(row: &mut [(Role, Cell)]) {
             Status::Measured => interval(&ratios(&cell.rounds_ns_per_op, &reference)),
             Status::Unsupported | Status::Failed => None,
         };
+        cell.noise_floor = floor;
         cell.verdict = cell.ratio_to_system.zip(floor).map(|(ratio, floor)| verdict(ratio, floor));
     }
 }
@@ -83,5 +84,128 @@ fn verdict(ratio: Interval, floor: f64) -> Verdict {
         Verdict::Slower
     } else {
         Verdict::Same
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A measured cell with these rounds.
+    fn cell(role: Role, rounds: &[f64]) -> (Role, Cell) {
+        let cell = Cell {
+            id: format!("work/{role:?}/64"),
+            workload: "work".into(),
+            strategy: format!("{role:?}"),
+            parameter: "64".into(),
+            status: Status::Measured,
+            reason: None,
+            last_output: None,
+            ns_per_op: None,
+            rounds_ns_per_op: rounds.to_vec(),
+            ratio_to_system: None,
+            noise_floor: None,
+            verdict: None,
+            ops: Some(1000),
+            checksum: None,
+            retaken_samples: 0,
+            noisy_samples: 0,
+            samples_ns_per_op: Vec::new(),
+        };
+        (role, cell)
+    }
+
+    /// The verdict on `contender`, beside a reference of 10 ns and a second one of `again`.
+    fn verdict_on(contender: &[f64], again: &[f64]) -> Option<Verdict> {
+        let reference = vec![10.0; contender.len()];
+        let mut row = [
+            cell(Role::Reference, &reference),
+            cell(Role::SameAgain, again),
+            cell(Role::Contender, contender),
+        ];
+        judge(&mut row);
+        row[2].1.verdict
+    }
+
+    #[test]
+    fn a_median_is_the_middle_whatever_the_order() {
+        assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
+        assert_eq!(median(&[7.0]), 7.0);
+    }
+
+    #[test]
+    fn an_interval_holds_the_median_and_lies_inside_the_values() {
+        let values = [1.0, 1.1, 0.9, 1.05, 5.0];
+        let interval = interval(&values).unwrap();
+        assert_eq!(interval.median, 1.05);
+        assert!(0.9 <= interval.lo && interval.lo <= 1.05, "{interval:?}");
+        assert!(1.05 <= interval.hi && interval.hi <= 5.0, "{interval:?}");
+        assert!(interval.lo < interval.hi);
+        assert_eq!(Some(interval), super::interval(&values), "an interval is not repeatable");
+    }
+
+    #[test]
+    fn no_rounds_have_no_interval() {
+        assert_eq!(interval(&[]), None);
+    }
+
+    #[test]
+    fn a_ratio_is_taken_within_a_round_so_that_drift_cancels() {
+        let mut row = [
+            cell(Role::Reference, &[10.0, 20.0, 40.0]),
+            cell(Role::SameAgain, &[10.0, 20.0, 40.0]),
+            cell(Role::Contender, &[5.0, 10.0, 20.0]),
+        ];
+        judge(&mut row);
+        let ratio = row[2].1.ratio_to_system.unwrap();
+        assert_eq!((ratio.lo, ratio.median, ratio.hi), (0.5, 0.5, 0.5));
+        assert_eq!(row[2].1.verdict, Some(Verdict::Faster));
+    }
+
+    #[test]
+    fn a_difference_beyond_the_noise_is_told_and_one_inside_is_not() {
+        let quiet = [10.0, 10.05, 9.95];
+        assert_eq!(verdict_on(&[9.5, 9.5, 9.5], &quiet), Some(Verdict::Faster));
+        assert_eq!(verdict_on(&[10.5, 10.5, 10.5], &quiet), Some(Verdict::Slower));
+        assert_eq!(verdict_on(&[10.0, 10.0, 10.0], &quiet), Some(Verdict::Same));
+        let noisy = [10.0, 10.7, 9.4];
+        assert_eq!(verdict_on(&[9.5, 9.5, 9.5], &noisy), Some(Verdict::Same));
+        assert_eq!(verdict_on(&[10.5, 10.5, 10.5], &noisy), Some(Verdict::Same));
+    }
+
+    #[test]
+    fn a_hundredth_is_never_a_difference() {
+        let still = [10.0, 10.0, 10.0];
+        assert_eq!(verdict_on(&[9.95, 9.95, 9.95], &still), Some(Verdict::Same));
+        assert_eq!(verdict_on(&[9.8, 9.8, 9.8], &still), Some(Verdict::Faster));
+    }
+
+    #[test]
+    fn an_interval_that_touches_the_noise_is_no_difference() {
+        let quiet = [10.0, 10.0, 10.0];
+        assert_eq!(verdict_on(&[9.0, 9.0, 9.99], &quiet), Some(Verdict::Same));
+    }
+
+    #[test]
+    fn without_a_reference_there_is_no_ratio_and_without_a_second_one_no_verdict() {
+        let mut row = [cell(Role::Contender, &[1.0]), cell(Role::SameAgain, &[1.0])];
+        judge(&mut row);
+        assert_eq!((row[0].1.ratio_to_system, row[0].1.verdict), (None, None));
+        assert_eq!(row[0].1.ns_per_op.unwrap().median, 1.0);
+
+        let mut row = [cell(Role::Reference, &[1.0]), cell(Role::Contender, &[2.0])];
+        judge(&mut row);
+        assert_eq!(row[1].1.ratio_to_system.unwrap().median, 2.0);
+        assert_eq!(row[1].1.verdict, None);
+    }
+
+    #[test]
+    fn a_failed_cell_keeps_its_rounds_and_has_no_ratio() {
+        let mut row = [cell(Role::Reference, &[10.0]), cell(Role::Contender, &[5.0])];
+        row[1].1.status = Status::Failed;
+        judge(&mut row);
+        assert_eq!(row[1].1.ratio_to_system, None);
+        assert_eq!(row[1].1.rounds_ns_per_op, [5.0]);
     }
 }

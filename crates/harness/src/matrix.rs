@@ -20,6 +20,9 @@ pub(crate) struct Row {
     pub(crate) cells: Vec<Cell>,
 }
 
+/// Builds a strategy and runs a workload on it.
+type Run = dyn Fn(&mut Measure<'_>) -> Result<(), Failure>;
+
 /// One workload, parameter and strategy.
 pub(crate) struct Cell {
     pub(crate) id: String,
@@ -29,7 +32,7 @@ pub(crate) struct Cell {
     pub(crate) support: Result<(), Unsupported>,
     /// What one pass must return.
     pub(crate) answer: Tally,
-    run: Box<dyn Fn(&mut Measure<'_>) -> Result<(), Failure>>,
+    run: Box<Run>,
     inspect: Box<dyn Fn() -> Result<(), Failure>>,
 }
 

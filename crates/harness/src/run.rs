@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use report::RunFolder;
-use report::record::{Noise, Run, Settings, State, Status};
+use report::record::{FORMAT, Noise, Run, Settings, State, Status};
 
 use crate::args::{Args, Matcher};
 use crate::cell::{Measured, Order, Outcome};
@@ -41,9 +41,6 @@ pub(crate) enum Ended {
     /// The user ended it.
     Interrupted,
 }
-
-/// The format of the run folder.
-const FORMAT: u32 = 1;
 
 /// The results folder of this workspace.
 fn results(root: &Path) -> PathBuf {

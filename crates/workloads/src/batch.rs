@@ -84,17 +84,16 @@ impl Workload for Batch {
     fn run<S: Strategy>(&self, strategy: &mut S, measure: &mut Measure<'_>) -> Result<(), Failure> {
         let frees = self.frees();
         let strategy = &*strategy;
-        let mut blocks = Vec::with_capacity(BLOCKS.into());
+        let mut blocks: Vec<_> = (0..BLOCKS).map(|_| None).collect();
         measure(&mut |passes| {
             let mut tally = Tally::default();
             for _ in 0..passes {
-                blocks.clear();
-                for index in 0..BLOCKS {
-                    let block = Block::new(strategy, Fixed::<SIZE, ALIGN>, stamp(index.into()))?;
-                    blocks.push(Some(block));
+                for (slot, index) in blocks.iter_mut().zip(0..) {
+                    *slot = Some(Block::new(strategy, Fixed::<SIZE, ALIGN>, stamp(index))?);
                 }
                 for &index in &frees {
-                    let block = blocks[usize::from(index)].take().expect("each block is freed once");
+                    let block =
+                        blocks[usize::from(index)].take().expect("each block is freed once");
                     tally.add(block.stamp());
                 }
             }

@@ -45,9 +45,9 @@ pub enum Failure {
     #[error("{0}, which its profile promises; out of memory?")]
     Refused(#[from] Refused),
     /// The strategy refused to grow a block.
-    #[error("refused to grow a block to {bytes} bytes, which its profile promises; out of memory?")]
+    #[error("refused to grow a block of {bytes} bytes, which its profile promises; out of memory?")]
     NotGrown {
-        /// The size that was asked for.
+        /// What the block held, in bytes.
         bytes: usize,
     },
     /// The strategy refused to reset.
@@ -74,7 +74,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// A vector could not grow to `bytes`.
+    /// A vector of `bytes` could not grow.
     pub(crate) fn not_grown(_: TryReserveError, bytes: usize) -> Self {
         Self::NotGrown { bytes }
     }
