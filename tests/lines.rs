@@ -1,0 +1,157 @@
+//! The lines of the architecture that are never crossed, read off `cargo metadata` and the sources.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use regex::Regex;
+use serde_json::Value;
+
+/// Crates that may contain `unsafe`, beside `strategy-*`.
+const UNSAFE: [&str; 3] = ["strategy", "buffers", "tracking"];
+
+/// A package of the workspace.
+struct Package {
+    folder: PathBuf,
+    /// The names of its dependencies, with their kind: "" for a normal one.
+    dependencies: Vec<(String, String)>,
+}
+
+impl Package {
+    /// The dependencies of a kind that are packages of the workspace.
+    fn ours<'p>(&'p self, all: &'p Packages) -> impl Iterator<Item = &'p str> {
+        let names = self.dependencies.iter().map(|(name, _)| name.as_str());
+        names.filter(|name| all.contains_key(*name))
+    }
+
+    fn depends_on(&self, name: &str) -> bool {
+        self.dependencies.iter().any(|(its, kind)| its == name && kind.is_empty())
+    }
+}
+
+type Packages = BTreeMap<String, Package>;
+
+fn packages() -> Packages {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let package = |package: &Value| {
+        let dependencies = package["dependencies"].as_array().unwrap().iter();
+        let dependencies = dependencies.map(|it| (text(&it["name"]), text(&it["kind"]))).collect();
+        let manifest = PathBuf::from(text(&package["manifest_path"]));
+        let folder = manifest.parent().unwrap().to_owned();
+        (text(&package["name"]), Package { folder, dependencies })
+    };
+    metadata["packages"].as_array().unwrap().iter().map(package).collect()
+}
+
+fn is_strategy(name: &str) -> bool {
+    name.starts_with("strategy-")
+}
+
+#[test]
+fn strategy_depends_on_no_crate_of_ours() {
+    let all = packages();
+    assert_eq!(all["strategy"].ours(&all).collect::<Vec<_>>(), [""; 0]);
+    let foreign = &all["strategy"].dependencies;
+    let normal: Vec<_> = foreign.iter().filter(|(_, kind)| kind.is_empty()).collect();
+    assert_eq!(normal, [&("allocator-api2".to_owned(), String::new())]);
+}
+
+#[test]
+fn a_strategy_depends_on_no_other_strategy_nor_the_registry_nor_criterion() {
+    let all = packages();
+    let strategies: Vec<_> = all.iter().filter(|(name, _)| is_strategy(name)).collect();
+    assert!(strategies.len() >= 9, "{} strategies are not all", strategies.len());
+    for (name, package) in strategies {
+        for (dependency, _) in &package.dependencies {
+            let crossed =
+                is_strategy(dependency) || dependency == "registry" || dependency == "criterion";
+            assert!(!crossed, "{name} depends on {dependency}");
+        }
+        assert_eq!(package.ours(&all).collect::<Vec<_>>(), ["strategy"], "{name}");
+    }
+}
+
+#[test]
+fn workloads_see_the_trait_and_no_implementor() {
+    let all = packages();
+    assert_eq!(all["workloads"].ours(&all).collect::<Vec<_>>(), ["strategy"]);
+}
+
+#[test]
+fn the_report_sees_files_and_no_crate_of_ours() {
+    let all = packages();
+    assert_eq!(all["report"].ours(&all).collect::<Vec<_>>(), [""; 0]);
+}
+
+#[test]
+fn the_harness_knows_no_implementor() {
+    let all = packages();
+    for name in all.keys().filter(|name| is_strategy(name)).chain([&"registry".to_owned()]) {
+        assert!(!all["harness"].depends_on(name), "harness depends on {name}");
+    }
+}
+
+#[test]
+fn unsafe_code_lives_where_it_may() {
+    let mut searched = 0;
+    for (name, package) in packages() {
+        if UNSAFE.contains(&name.as_str()) || is_strategy(&name) {
+            continue;
+        }
+        let roots: &[&str] = match name.as_str() {
+            "heapmark" => &["benches", "tests"],
+            _ => &["src", "benches", "tests", "examples", "build.rs"],
+        };
+        for root in roots {
+            for file in sources(&package.folder.join(root)) {
+                searched += 1;
+                let text = fs::read_to_string(&file).unwrap();
+                assert!(!has_unsafe(&text), "{} has unsafe code", file.display());
+            }
+        }
+        let lib = package.folder.join("src/lib.rs");
+        if lib.exists() {
+            let text = fs::read_to_string(&lib).unwrap();
+            assert!(
+                text.contains("#![forbid(unsafe_code)]"),
+                "{} does not forbid it",
+                lib.display()
+            );
+        }
+    }
+    assert!(searched > 20, "only {searched} files were searched");
+}
+
+/// Rust files at or below `path`.
+fn sources(path: &Path) -> Vec<PathBuf> {
+    if path.is_dir() {
+        let entries = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+        return entries.flat_map(|entry| sources(&entry)).collect();
+    }
+    let is_rust = path.is_file() && path.extension().is_some_and(|extension| extension == "rs");
+    if is_rust { vec![path.to_owned()] } else { Vec::new() }
+}
+
+/// Whether a source has unsafe code, comments and strings aside.
+fn has_unsafe(text: &str) -> bool {
+    let aside = Regex::new("//[^\n]*|\"(?:[^\"\\\\]|\\\\.)*\"").unwrap();
+    let code = aside.replace_all(text, "");
+    let opening = Regex::new(r"\bunsafe\s*(\{|fn|impl|trait|extern|\()").unwrap();
+    opening.is_match(&code)
+}
+
+#[test]
+fn unsafe_code_is_found() {
+    assert!(has_unsafe("fn f() { unsafe { g() } }"));
+    assert!(has_unsafe("unsafe impl Send for X {}"));
+    assert!(has_unsafe("\"unsafe\"; unsafe\n{ g() }"));
+    assert!(!has_unsafe("// unsafe { g() }\n#![forbid(unsafe_code)]\nlet s = \"unsafe { }\";"));
+}

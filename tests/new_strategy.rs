@@ -1,0 +1,161 @@
+//! A new strategy, from its script to its row in the table, in a copy of the workspace.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use report::record::Status;
+
+/// What a copy needs: all that is committed but the results.
+const PARTS: [&str; 6] = ["Cargo.toml", "Cargo.lock", "benches", "crates", "scripts", "tests"];
+
+/// A copy of the workspace.
+struct Copy {
+    folder: tempfile::TempDir,
+}
+
+impl Copy {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for part in PARTS {
+            copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join(part), &folder.path().join(part));
+        }
+        Self { folder }
+    }
+
+    fn new_strategy(&self, arguments: &[&str]) -> Output {
+        let script = self.folder.path().join("scripts/new-strategy");
+        Command::new(script).args(arguments).current_dir("/").output().unwrap()
+    }
+
+    /// Runs cargo in the copy, with a build folder that outlives it but is not the workspace's:
+    /// two copies of one crate must not meet there. The features with C in them are left out.
+    fn cargo(&self, arguments: &[&str]) -> Output {
+        let target = env::current_exe().unwrap();
+        let target = target.ancestors().find(|path| path.join("CACHEDIR.TAG").exists()).unwrap();
+        let (command, rest) = arguments.split_first().unwrap();
+        Command::new(env!("CARGO"))
+            .args([command, "--no-default-features"])
+            .args(rest)
+            .current_dir(self.folder.path())
+            .env("CARGO_TARGET_DIR", target.join("new-strategy"))
+            .env("CRITERION_HOME", self.folder.path().join("criterion"))
+            .output()
+            .unwrap()
+    }
+
+    /// Every file with its text.
+    fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut files: Vec<_> = files(self.folder.path())
+            .into_iter()
+            .map(|path| {
+                let text = fs::read(&path).unwrap();
+                (path, text)
+            })
+            .collect();
+        files.sort();
+        files
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    if from.is_dir() {
+        fs::create_dir(to).unwrap();
+        for entry in fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            copy(&entry.path(), &to.join(entry.file_name()));
+        }
+    } else {
+        fs::copy(from, to).unwrap();
+    }
+}
+
+fn files(path: &Path) -> Vec<PathBuf> {
+    if path.is_dir() {
+        let entries = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+        entries.flat_map(|entry| files(&entry)).collect()
+    } else {
+        vec![path.to_owned()]
+    }
+}
+
+#[track_caller]
+fn succeeded(output: &Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{}\n{}", text(&output.stdout), text(&output.stderr));
+    text(&output.stdout)
+}
+
+#[test]
+fn a_new_strategy_is_registered_tested_and_measured_in_three_steps() {
+    let copy = Copy::new();
+    let before = copy.files();
+    succeeded(&copy.new_strategy(&["free-lunch"]));
+
+    let after = copy.files();
+    let changed: Vec<_> = before.iter().filter(|file| !after.contains(file)).collect();
+    assert_eq!(changed.len(), 2, "more than the registry was changed");
+    for (path, text) in changed {
+        let lines = |text: &[u8]| text.iter().filter(|&&byte| byte == b'\n').count();
+        let new = fs::read(path).unwrap();
+        assert_eq!(lines(&new), lines(text) + 1, "{} has more than a new line", path.display());
+        assert!(path.starts_with(copy.folder.path().join("crates/registry")), "{}", path.display());
+    }
+
+    let tested = succeeded(&copy.cargo(&["test", "-p", "strategy-free-lunch"]));
+    assert!(tested.contains("aligned"), "the contract was not run:\n{tested}");
+    succeeded(&copy.cargo(&["test", "--test", "contract"]));
+
+    let run = copy.folder.path().join("run");
+    let run_text = run.to_str().unwrap();
+    let flags = ["bench", "--profile", "dev", "--", "free-lunch/64$", "--quick", "--out", run_text];
+    let table = succeeded(&copy.cargo(&flags));
+    assert!(table.contains("free-lunch"), "{table}");
+    let cells = report::read(&run).unwrap().cells;
+    let ours = cells.iter().filter(|cell| cell.strategy == "free-lunch");
+    assert!(ours.clone().count() > 3, "{}", ours.count());
+    assert!(ours.clone().all(|cell| cell.status == Status::Measured && cell.verdict.is_some()));
+}
+
+#[test]
+fn a_bad_or_taken_name_is_one_line_and_the_tree_stays_as_it_was() {
+    let copy = Copy::new();
+    let before = copy.files();
+    for name in [
+        "pool",
+        "system-again",
+        "noop",
+        "Pool",
+        "9lives",
+        "a_b",
+        "a--b",
+        "-a",
+        "a-",
+        "",
+        "../x",
+        "strategy-x",
+        "self",
+        "core",
+        "a b",
+    ] {
+        let output = copy.new_strategy(&[name]);
+        assert_eq!(output.status.code(), Some(2), "`{name}`: {output:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(said.lines().count(), 1, "`{name}`: {said}");
+        assert!(said.contains(name), "`{name}`: {said}");
+    }
+    assert_eq!(copy.new_strategy(&[]).status.code(), Some(2));
+    assert_eq!(copy.new_strategy(&["one", "two"]).status.code(), Some(2));
+    assert!(copy.files() == before, "the tree was changed");
+}
+
+#[test]
+fn a_name_is_taken_once_it_is_used() {
+    let copy = Copy::new();
+    succeeded(&copy.new_strategy(&["mine"]));
+    let before = copy.files();
+    assert_eq!(copy.new_strategy(&["mine"]).status.code(), Some(2));
+    assert!(copy.files() == before, "the tree was changed");
+    assert!(succeeded(&copy.new_strategy(&["--help"])).contains("NAME"));
+}

@@ -1,0 +1,117 @@
+//! Every run folder at hand is whole: the committed ones, and the one that `HEAPMARK_RUN` names.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use report::RunFolder;
+use report::record::{Cell, State, Status, Verdict};
+
+/// The run folders: those under `results/`, and that of `HEAPMARK_RUN`.
+fn folders() -> Vec<PathBuf> {
+    let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("results");
+    let entries = fs::read_dir(results).unwrap().map(|entry| entry.unwrap().path());
+    let runs = entries.filter(|path| !path.is_symlink() && path.join("run.json").exists());
+    runs.chain(env::var_os("HEAPMARK_RUN").map(PathBuf::from)).collect()
+}
+
+fn complete() -> Vec<RunFolder> {
+    let folders = folders().into_iter().map(|path| report::read(&path).unwrap());
+    folders.filter(|folder| folder.run.state == State::Complete).collect()
+}
+
+#[test]
+fn there_is_a_complete_run() {
+    assert!(!complete().is_empty());
+}
+
+#[test]
+fn every_cell_has_all_that_its_status_promises() {
+    for RunFolder { path, run, cells } in complete() {
+        assert!(!cells.is_empty(), "{}", path.display());
+        for cell in &cells {
+            let at = format!("{} {}", path.display(), cell.id);
+            let id = [&*cell.workload, &*cell.strategy, &*cell.parameter].join("/");
+            assert_eq!(cell.id, id, "{at}");
+            match cell.status {
+                Status::Measured => {
+                    assert_eq!(cell.rounds_ns_per_op.len(), run.settings.rounds as usize, "{at}");
+                    assert_eq!(cell.samples_ns_per_op.len(), run.settings.rounds as usize, "{at}");
+                    let samples = cell.samples_ns_per_op.iter().flatten();
+                    let sane = samples.clone().all(|ns| ns.is_finite() && *ns > 0.0);
+                    assert!(sane && samples.count() > 0, "{at}");
+                    let ns = cell.ns_per_op.unwrap();
+                    assert!(ns.lo <= ns.median && ns.median <= ns.hi, "{at}");
+                    assert!(cell.ops.unwrap() > 0 && cell.checksum.is_some(), "{at}");
+                    assert_eq!(cell.reason, None, "{at}");
+                }
+                Status::Unsupported | Status::Failed => {
+                    assert!(!cell.reason.as_ref().unwrap().is_empty(), "{at}");
+                    assert_eq!((cell.ratio_to_system, cell.verdict), (None, None), "{at}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn ratios_and_verdicts_follow_from_the_rounds() {
+    for RunFolder { path, cells, .. } in complete() {
+        let systems = cells.iter().filter(|cell| cell.strategy == "system");
+        let systems: BTreeMap<_, _> = systems
+            .map(|cell| ((&cell.workload, &cell.parameter), &cell.rounds_ns_per_op))
+            .collect();
+        for cell in cells.iter().filter(|cell| cell.ratio_to_system.is_some()) {
+            let at = format!("{} {}", path.display(), cell.id);
+            let system = systems[&(&cell.workload, &cell.parameter)];
+            let mut ratios: Vec<f64> =
+                cell.rounds_ns_per_op.iter().zip(system).map(|(ns, system)| ns / system).collect();
+            ratios.sort_by(f64::total_cmp);
+            let ratio = cell.ratio_to_system.unwrap();
+            let middle = f64::midpoint(ratios[(ratios.len() - 1) / 2], ratios[ratios.len() / 2]);
+            assert!((ratio.median - middle).abs() < 1e-9, "{at}");
+            assert!(ratios[0] <= ratio.lo && ratio.lo <= ratio.median, "{at}");
+            assert!(ratio.median <= ratio.hi && ratio.hi <= ratios[ratios.len() - 1], "{at}");
+            let Some(floor) = cell.noise_floor else { continue };
+            let expected = if ratio.hi < 1.0 - floor {
+                Verdict::Faster
+            } else if ratio.lo > 1.0 + floor {
+                Verdict::Slower
+            } else {
+                Verdict::Same
+            };
+            assert_eq!(cell.verdict, Some(expected), "{at}");
+        }
+    }
+}
+
+#[test]
+fn all_strategies_of_a_row_have_one_answer() {
+    for RunFolder { path, cells, .. } in complete() {
+        let mut answers: BTreeMap<_, &Cell> = BTreeMap::new();
+        for cell in cells.iter().filter(|cell| cell.status == Status::Measured) {
+            let first = answers.entry((&cell.workload, &cell.parameter)).or_insert(cell);
+            let same = (cell.ops, &cell.checksum) == (first.ops, &first.checksum);
+            assert!(same, "{} {} and {}", path.display(), first.id, cell.id);
+        }
+    }
+}
+
+#[test]
+fn the_page_is_a_function_of_the_folder() {
+    for folder in folders() {
+        let copy = tempfile::tempdir().unwrap();
+        for name in ["run.json", "cells.jsonl"] {
+            fs::copy(folder.join(name), copy.path().join(name)).unwrap();
+        }
+        let drawn = fs::read_to_string(report::write(copy.path()).unwrap()).unwrap();
+        let kept = fs::read_to_string(folder.join("index.html")).unwrap();
+        assert!(drawn == kept, "{} is not drawn from its records", folder.display());
+        for plot in fs::read_dir(copy.path().join("plots")).unwrap() {
+            let plot = plot.unwrap();
+            let kept = fs::read(folder.join("plots").join(plot.file_name())).unwrap();
+            assert!(fs::read(plot.path()).unwrap() == kept, "{}", plot.path().display());
+        }
+    }
+}
