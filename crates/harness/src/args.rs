@@ -8,14 +8,12 @@ use clap::{Parser, ValueEnum};
 use regex::Regex;
 use report::record::Settings;
 
-/// Rounds over the matrix.
-const ROUNDS: u32 = 5;
-
-/// How long a cell is measured in a round.
-const FULL: Pace = Pace { rounds: ROUNDS, sample_size: 30, measurement_s: 0.3, warm_up_s: 0.1 };
+/// How a cell is measured. Many short rounds rather than few long ones: two processes of one cell
+/// differ by the luck of their addresses more than two samples of one process differ.
+const FULL: Pace = Pace { rounds: 15, sample_size: 10, measurement_s: 0.08, warm_up_s: 0.03 };
 
 /// The same with `--quick`.
-const QUICK: Pace = Pace { rounds: 3, sample_size: 10, measurement_s: 0.06, warm_up_s: 0.03 };
+const QUICK: Pace = Pace { rounds: 5, sample_size: 10, measurement_s: 0.04, warm_up_s: 0.02 };
 
 struct Pace {
     rounds: u32,
@@ -56,7 +54,7 @@ pub(crate) struct Args {
     #[arg(long)]
     quick: bool,
 
-    /// Rounds over the matrix [default: 5, with --quick 3]
+    /// Rounds over the matrix [default: 15, with --quick 5]
     #[arg(long, value_name = "N", value_parser = rounds, help_heading = "Heapmark")]
     rounds: Option<u32>,
     /// The folder of this run [default: results/<UTC time>-<host>]
@@ -69,13 +67,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "30", help_heading = "Heapmark")]
     cell_timeout: f64,
 
-    /// Samples of a cell in a round, at least 10 [default: 30, with --quick 10]
+    /// Samples of a cell in a round, at least 10 [default: 10]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(10..=100_000), help_heading = "Measuring (criterion)")]
     sample_size: Option<u32>,
-    /// Seconds of sampling of a cell in a round [default: 0.3, with --quick 0.06]
+    /// Seconds of sampling of a cell in a round [default: 0.08, with --quick 0.04]
     #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = "Measuring (criterion)")]
     measurement_time: Option<f64>,
-    /// Seconds of warm-up of a cell in a round [default: 0.1, with --quick 0.03]
+    /// Seconds of warm-up of a cell in a round [default: 0.03, with --quick 0.02]
     #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = "Measuring (criterion)")]
     warm_up_time: Option<f64>,
 

@@ -33,7 +33,7 @@ pub(crate) struct Order {
     pub(crate) outcome: PathBuf,
     /// Whether the cell is tested and not measured: one pass under a checking wrapper, one without.
     pub(crate) test: bool,
-    /// Seconds that may be spent on measuring pieces again.
+    /// Seconds that may be spent on waiting for a quiet core and on measuring pieces again.
     pub(crate) retake_s: f64,
     /// The fastest canary loop of the run so far.
     pub(crate) canary_ns: f64,
@@ -61,6 +61,8 @@ pub(crate) struct Measured {
     pub(crate) retaken: u64,
     /// Samples kept although the canary saw a busy core.
     pub(crate) noisy: u64,
+    /// Seconds spent on waiting for a quiet core and on measuring pieces again.
+    pub(crate) retake_s: f64,
     /// The fastest canary loop.
     pub(crate) canary_ns: f64,
 }
@@ -120,6 +122,7 @@ fn obey(matrix: &Matrix, order: &Order) -> Result<Measured, String> {
         samples_ns_per_op: samples.into_iter().map(|pass_ns| rounded(pass_ns / ops)).collect(),
         retaken: sampler.retaken,
         noisy: noisy as u64,
+        retake_s: order.retake_s - sampler.retake.as_secs_f64(),
         canary_ns: sampler.canary.best_ns(),
     })
 }
@@ -179,7 +182,7 @@ fn rounded(ns: f64) -> f64 {
 struct Sampler {
     answer: Tally,
     canary: Canary,
-    /// What is left for measuring pieces again.
+    /// What is left for waiting and for measuring pieces again.
     retake: Duration,
     retaken: u64,
     /// For each sample, warm-up included, whether a busy piece was kept.
@@ -229,21 +232,28 @@ impl Sampler {
         self.pass.map_or(1, |pass| (PIECE.as_nanos() / pass.as_nanos().max(1)).max(1) as u64)
     }
 
-    /// Measures `count` passes, again if the core was busy and the bound on retakes allows it.
-    /// Returns the time and whether the core was quiet.
+    /// Measures `count` passes on a quiet core, as far as the bound on waiting and measuring again
+    /// allows it. Returns the time and whether the core was quiet.
     fn piece(&mut self, passes: &mut Passes<'_>, count: u64) -> Result<(Duration, bool), Failure> {
         loop {
-            let quiet_before = self.canary.is_quiet();
+            let quiet_before = self.canary.is_quiet() || self.wait();
             let start = Instant::now();
             verified(passes, count, self.answer)?;
             let time = start.elapsed();
             let quiet = quiet_before && self.canary.is_quiet();
-            if quiet || time > self.retake {
+            if quiet || self.retake < time {
                 self.pass = Some(time / u32::try_from(count).unwrap_or(u32::MAX));
                 return Ok((time, quiet));
             }
             self.retake -= time;
             self.retaken += 1;
         }
+    }
+
+    /// Waits for a quiet core, within the bound.
+    fn wait(&mut self) -> bool {
+        let (quiet, waited) = self.canary.await_quiet(self.retake);
+        self.retake = self.retake.saturating_sub(waited);
+        quiet
     }
 }

@@ -23,13 +23,19 @@ use crate::replay;
 
 /// Seconds that a cell's process takes beside warm-up and sampling: start, set-up, canaries and
 /// criterion's analysis.
-const PROCESS_S: f64 = 0.09;
+const PROCESS_S: f64 = 0.04;
 
 /// Seconds that testing a cell takes, once a run.
 const TEST_S: f64 = 0.03;
 
 /// Seconds that criterion's report of a cell takes, once a run.
-const REPORT_S: f64 = 0.12;
+const REPORT_S: f64 = 0.1;
+
+/// The part of a run's time that may be spent on waiting for a quiet core and on measuring again.
+const RETAKE_PART: f64 = 0.3;
+
+/// The most of that for one cell in one round, in seconds: an episode of noise is mostly over then.
+const RETAKE_MOST_S: f64 = 0.5;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +85,7 @@ pub(crate) fn test(mut matrix: Matrix, args: &Args) -> Result<Ended, Error> {
     let runner = Runner::new(&settings)?;
     let mut failed = false;
     for cell in matrix.cells().filter(|cell| cell.support.is_ok()) {
-        match runner.run(&cell.id, true, 0.0)? {
+        match runner.run(&cell.id, true, 0.0, 0.0)? {
             Ran::Done(_) => println!("Testing {}\nSuccess", cell.id),
             Ran::Failed { reason, last_output } => {
                 failed = true;
@@ -192,6 +198,7 @@ fn rounds(matrix: &Matrix, folder: &mut Folder, settings: &Settings) -> Result<E
     let open = folder.cells().filter(|cell| cell.status == Status::Measured);
     let left = open.map(|cell| rounds.saturating_sub(cell.rounds_ns_per_op.len()) as u64).sum();
     announce(folder, settings, left);
+    let mut retake_s = RETAKE_PART * left as f64 * cell_s(settings);
     let mut progress = Progress::new(left);
     for round in 0..rounds {
         for (row_index, row) in matrix.rows.iter().enumerate() {
@@ -207,13 +214,16 @@ fn rounds(matrix: &Matrix, folder: &mut Folder, settings: &Settings) -> Result<E
                 let canary_ns = folder.run.noise.canary_best_ns;
                 let mut ran = Ran::Done(Measured::default());
                 if folder.cell(row_index, column).rounds_ns_per_op.is_empty() {
-                    ran = runner.run(id, true, canary_ns)?;
+                    ran = runner.run(id, true, canary_ns, 0.0)?;
                 }
                 if matches!(ran, Ran::Done(_)) {
-                    ran = runner.run(id, false, canary_ns)?;
+                    ran = runner.run(id, false, canary_ns, retake_s.clamp(0.0, RETAKE_MOST_S))?;
                 }
                 match ran {
-                    Ran::Done(measured) => folder.add_round(row_index, column, measured)?,
+                    Ran::Done(measured) => {
+                        retake_s -= measured.retake_s;
+                        folder.add_round(row_index, column, measured)?;
+                    }
                     Ran::Failed { reason, last_output } => {
                         progress.say(&format!("{id} failed: {reason}"));
                         folder.fail(row_index, column, reason, last_output)?;
@@ -232,17 +242,23 @@ fn rounds(matrix: &Matrix, folder: &mut Folder, settings: &Settings) -> Result<E
     Ok(if failed { Ended::WithFailures } else { Ended::Well })
 }
 
+/// Seconds that a cell takes in a round, on a quiet machine.
+fn cell_s(settings: &Settings) -> f64 {
+    settings.warm_up_time_s + settings.measurement_time_s + PROCESS_S
+}
+
 /// Says beforehand what is measured and how long it will take.
 fn announce(folder: &Folder, settings: &Settings, left: u64) {
     let cells: Vec<_> = folder.cells().filter(|cell| cell.status == Status::Measured).collect();
     let untested = cells.iter().filter(|cell| cell.rounds_ns_per_op.is_empty()).count();
-    let cell_s = settings.warm_up_time_s + settings.measurement_time_s + PROCESS_S;
-    let seconds = left as f64 * cell_s + untested as f64 * TEST_S + cells.len() as f64 * REPORT_S;
+    let seconds =
+        left as f64 * cell_s(settings) + untested as f64 * TEST_S + cells.len() as f64 * REPORT_S;
     eprintln!(
-        "{} cells in {} rounds, {left} measurements to make: about {}. Results in {}",
+        "{} cells in {} rounds, {left} measurements to make: {} to {}. Results in {}",
         cells.len(),
         settings.rounds,
         minutes(Duration::from_secs_f64(seconds)),
+        minutes(Duration::from_secs_f64(seconds * (1.0 + RETAKE_PART))),
         folder.path().display()
     );
 }
@@ -271,14 +287,14 @@ impl<'s> Runner<'s> {
     }
 
     /// Runs the cell `id` in a process of its own.
-    fn run(&self, id: &str, test: bool, canary_ns: f64) -> Result<Ran, Error> {
+    fn run(&self, id: &str, test: bool, canary_ns: f64, retake_s: f64) -> Result<Ran, Error> {
         let process = |source| Error::Process { id: id.into(), source };
         let scratch = tempfile::tempdir().map_err(process)?;
         let order = Order {
             id: id.into(),
             outcome: scratch.path().join("outcome.json"),
             test,
-            retake_s: self.settings.measurement_time_s,
+            retake_s,
             canary_ns: if canary_ns > 0.0 { canary_ns } else { f64::MAX },
             memory_bytes: self.memory_bytes,
             cpu_s: self.settings.cell_timeout_s.ceil() as u64 + 1,

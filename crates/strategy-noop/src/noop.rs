@@ -77,7 +77,8 @@ impl<A: Allocator> Noop<A> {
     /// Whether a block serves `layout`.
     #[inline]
     fn serves(&self, layout: Layout) -> bool {
-        layout.size() <= self.blocks.stride() && layout.align() <= self.align
+        layout.size() <= self.blocks.stride()
+            && (layout.align() <= LEAST_ALIGN || layout.align() <= self.align)
     }
 
     /// A block for `layout`, or an empty slice if its size is 0.

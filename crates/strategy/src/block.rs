@@ -100,6 +100,25 @@ impl<'a, S: Strategy, L: Shape, const STRIDE: usize> Block<'a, S, L, STRIDE> {
         sum
     }
 
+    /// Takes the block apart, without freeing it, into what it does not share with the other
+    /// blocks of its strategy.
+    #[inline]
+    pub(crate) fn into_parts(self) -> (NonNull<u8>, L) {
+        let block = ManuallyDrop::new(self);
+        (block.pointer, block.shape)
+    }
+
+    /// Puts a block together again.
+    ///
+    /// # Safety
+    ///
+    /// `pointer` and `shape` came from [`into_parts`](Self::into_parts) of a block of `strategy`
+    /// with this `STRIDE`, and are used once.
+    #[inline]
+    pub(crate) unsafe fn from_parts(strategy: &'a S, pointer: NonNull<u8>, shape: L) -> Self {
+        Self { pointer, shape, handle: strategy.handle() }
+    }
+
     /// Forgets the block without freeing it, as one does with an arena before its reset.
     /// The memory stays taken until the strategy is reset or dropped.
     #[inline]

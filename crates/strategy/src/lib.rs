@@ -8,7 +8,7 @@
 //! announces ([`Plan`]), and, where it can, how it is [reset](Strategy::reset)
 //! and what it holds ([`Stats`]).
 //!
-//! [`Block`] is an owned block of a strategy that gives itself back;
+//! [`Block`] is an owned block of a strategy that gives itself back, and [`Table`] keeps many;
 //! [`FromGlobal`] makes a strategy of any `GlobalAlloc`; [`contract`] is the
 //! suite that every strategy has to pass.
 //!
@@ -37,6 +37,7 @@ mod global;
 mod plan;
 mod profile;
 mod shape;
+mod table;
 
 pub use allocator_api2::alloc::{AllocError, Allocator};
 
@@ -47,6 +48,7 @@ pub use global::{FromGlobal, StaticGlobal};
 pub use plan::Plan;
 pub use profile::{Frees, Profile, Reset, Sizes, Threads};
 pub use shape::{Fixed, Shape};
+pub use table::Table;
 
 /// A way of allocating memory.
 ///

@@ -2,7 +2,7 @@
 
 use allocator_api2::alloc::{Allocator, Layout};
 use strategy::contract::Probe;
-use strategy::{Block, BuildError, Fixed, Plan, Profile, Shape, Strategy, Zeroed};
+use strategy::{Block, BuildError, Fixed, Plan, Profile, Shape, Strategy, Table, Zeroed};
 
 /// The probe as a strategy.
 struct Probed(Probe);
@@ -126,4 +126,44 @@ fn a_panic_drops_each_block_once() {
     assert!(result.is_err());
     assert_eq!((strategy.0.bytes_out(), strategy.0.fault()), (0, None));
     assert!(strategy.handle().allocate(layout(1)).is_ok());
+}
+
+#[test]
+fn a_table_frees_what_is_replaced_taken_and_left() {
+    let strategy = probed();
+    let mut table = Table::new(&strategy, 3);
+    table.allocate(0, layout(10), 1).unwrap();
+    table.allocate(1, layout(20), 2).unwrap();
+    assert_eq!((strategy.0.blocks_out(), strategy.0.bytes_out()), (2, 30));
+
+    table.allocate(1, layout(25), 3).unwrap();
+    assert_eq!((strategy.0.blocks_out(), strategy.0.bytes_out()), (2, 35));
+
+    let taken = table.take(1).unwrap();
+    assert_eq!(taken.stamp(), 3);
+    assert!(table.take(1).is_none() && table.take(2).is_none());
+    drop(taken);
+    assert_eq!(strategy.0.bytes_out(), 10);
+
+    drop(table);
+    assert_eq!(strategy.0.blocks_out(), 0);
+}
+
+#[test]
+fn a_slot_keeps_its_block_when_another_is_refused() {
+    let strategy = probed();
+    let mut table = Table::new(&strategy, 1);
+    table.allocate(0, Fixed::<64, 8>, 5).unwrap();
+    strategy.0.fail_from(1);
+    assert!(table.allocate(0, Fixed::<64, 8>, 6).is_err());
+    assert_eq!(table.take(0).unwrap().stamp(), 5);
+}
+
+#[test]
+fn a_slot_that_is_not_there_leaks_nothing() {
+    let strategy = probed();
+    let mut table = Table::new(&strategy, 1);
+    let outside = std::panic::AssertUnwindSafe(|| table.allocate(1, Fixed::<64, 8>, 5));
+    assert!(std::panic::catch_unwind(outside).is_err());
+    assert_eq!(strategy.0.blocks_out(), 0);
 }

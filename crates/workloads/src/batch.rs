@@ -1,6 +1,6 @@
 //! Allocate a thousand blocks, then free them in some order.
 
-use strategy::{Block, Fixed, Plan, Strategy};
+use strategy::{Fixed, Plan, Strategy, Table};
 
 use crate::{Description, Failure, Measure, Tally, Workload, stamp, stream};
 
@@ -83,17 +83,15 @@ impl Workload for Batch {
 
     fn run<S: Strategy>(&self, strategy: &mut S, measure: &mut Measure<'_>) -> Result<(), Failure> {
         let frees = self.frees();
-        let strategy = &*strategy;
-        let mut blocks: Vec<_> = (0..BLOCKS).map(|_| None).collect();
+        let mut blocks = Table::new(strategy, BLOCKS.into());
         measure(&mut |passes| {
             let mut tally = Tally::default();
             for _ in 0..passes {
-                for (slot, index) in blocks.iter_mut().zip(0..) {
-                    *slot = Some(Block::new(strategy, Fixed::<SIZE, ALIGN>, stamp(index))?);
+                for index in 0..BLOCKS {
+                    blocks.allocate(index.into(), Fixed::<SIZE, ALIGN>, stamp(index.into()))?;
                 }
                 for &index in &frees {
-                    let block =
-                        blocks[usize::from(index)].take().expect("each block is freed once");
+                    let block = blocks.take(index.into()).expect("each block is freed once");
                     tally.add(block.stamp());
                 }
             }

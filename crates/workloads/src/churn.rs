@@ -2,7 +2,7 @@
 
 use rand::RngExt;
 use rand_pcg::Pcg64;
-use strategy::{Block, Plan, Strategy};
+use strategy::{Plan, Strategy, Table};
 
 use crate::small::{self, Small};
 use crate::{Description, Failure, Measure, Tally, Workload, stamp, stream};
@@ -89,21 +89,19 @@ impl Workload for Churn {
     }
 
     fn run<S: Strategy>(&self, strategy: &mut S, measure: &mut Measure<'_>) -> Result<(), Failure> {
-        let strategy = &*strategy;
         let (first, replacements) = self.stream();
-        let mut blocks = Vec::with_capacity(BLOCKS.into());
-        for (size, slot) in first.into_iter().zip(0..) {
-            blocks.push(Some(Block::new(strategy, size, stamp(slot))?));
+        let mut blocks = Table::new(strategy, BLOCKS.into());
+        for (size, slot) in first.into_iter().zip(0..BLOCKS) {
+            blocks.allocate(slot.into(), size, stamp(slot.into()))?;
         }
         measure(&mut |passes| {
             let mut tally = Tally::default();
             for _ in 0..passes {
                 for &Replacement { slot, size } in &replacements {
-                    let index = usize::from(slot);
-                    let block = blocks[index].take().expect("a slot is emptied only here");
+                    let block = blocks.take(slot.into()).expect("a slot is emptied only here");
                     tally.add(block.stamp());
                     drop(block);
-                    blocks[index] = Some(Block::new(strategy, size, stamp(slot.into()))?);
+                    blocks.allocate(slot.into(), size, stamp(slot.into()))?;
                 }
             }
             Ok(tally)

@@ -1,0 +1,105 @@
+//! Many live blocks of one strategy, at the price of a pointer each.
+
+use core::alloc::Layout;
+use core::fmt;
+use core::ptr::NonNull;
+
+use crate::{Block, Refused, Shape, Strategy};
+
+/// A table of blocks: each slot holds a [`Block`] of the strategy, or nothing.
+///
+/// A `Block` carries its strategy's handle, as a `Box` carries its allocator. A program that keeps
+/// thousands of blocks does not store that thousands of times; neither does the table, so a
+/// strategy whose handle is a reference costs no more memory here than one whose handle takes
+/// no space.
+///
+/// ```
+/// # use allocator_api2::alloc::Global;
+/// # use strategy::{BuildError, Plan, Profile};
+/// use strategy::{Fixed, Strategy, Table};
+/// # struct Plain;
+/// # impl Strategy for Plain {
+/// #     const NAME: &'static str = "plain";
+/// #     const ABOUT: &'static str = "";
+/// #     const PROFILE: Profile = Profile::GENERAL;
+/// #     type Handle<'a> = Global;
+/// #     fn new(_plan: &Plan) -> Result<Self, BuildError> { Ok(Self) }
+/// #     fn handle(&self) -> Global { Global }
+/// # }
+///
+/// let strategy = Plain::new(&Plan::default()).unwrap();
+/// let mut table = Table::new(&strategy, 1000);
+/// table.allocate(7, Fixed::<64, 8>, 42).unwrap();
+/// assert_eq!(table.take(7).unwrap().stamp(), 42);
+/// assert!(table.take(7).is_none());
+/// ```
+pub struct Table<'a, S: Strategy, L: Shape = Layout> {
+    strategy: &'a S,
+    /// Each is empty or the parts of a block of `strategy` that is owned by the slot.
+    slots: Vec<Option<(NonNull<u8>, L)>>,
+}
+
+impl<'a, S: Strategy, L: Shape> Table<'a, S, L> {
+    /// A table of `slots` empty slots, numbered from 0. Its own memory is the global
+    /// allocator's.
+    #[must_use]
+    pub fn new(strategy: &'a S, slots: usize) -> Self {
+        Self { strategy, slots: vec![None; slots] }
+    }
+
+    /// Allocates a block into a slot, with `stamp` at its start. What the slot held is freed.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`] if the strategy has no such block. The slot is as it was.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such slot.
+    #[inline]
+    pub fn allocate(&mut self, slot: usize, shape: L, stamp: u64) -> Result<(), Refused> {
+        let place = &mut self.slots[slot];
+        let old = place.replace(Block::new(self.strategy, shape, stamp)?.into_parts());
+        // SAFETY: the parts were in the slot and are not any more.
+        drop(old.map(|parts| unsafe { self.block(parts) }));
+        Ok(())
+    }
+
+    /// Takes the block out of a slot, or nothing out of an empty one.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such slot.
+    #[inline]
+    pub fn take(&mut self, slot: usize) -> Option<Block<'a, S, L>> {
+        // SAFETY: the parts were in the slot and are not any more.
+        self.slots[slot].take().map(|parts| unsafe { self.block(parts) })
+    }
+
+    /// Puts the block of a slot together again.
+    ///
+    /// # Safety
+    ///
+    /// The parts were taken out of a slot and are in none any more.
+    #[inline]
+    unsafe fn block(&self, (pointer, shape): (NonNull<u8>, L)) -> Block<'a, S, L> {
+        // SAFETY: from a slot, they are the parts of a block of `strategy` (the invariant of
+        // `slots`); in none any more, they are used once (the caller's duty).
+        unsafe { Block::from_parts(self.strategy, pointer, shape) }
+    }
+}
+
+impl<S: Strategy, L: Shape> Drop for Table<'_, S, L> {
+    fn drop(&mut self) {
+        for slot in 0..self.slots.len() {
+            drop(self.take(slot));
+        }
+    }
+}
+
+impl<S: Strategy, L: Shape> fmt::Debug for Table<'_, S, L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let live = self.slots.iter().flatten().count();
+        f.debug_struct("Table").field("slots", &self.slots.len()).field("live", &live).finish()
+    }
+}
