@@ -10,45 +10,54 @@ use report::record::Status;
 /// What a copy needs: all that is committed but the results.
 const PARTS: [&str; 6] = ["Cargo.toml", "Cargo.lock", "benches", "crates", "scripts", "tests"];
 
-/// A copy of the workspace.
+/// A copy of the workspace, below the build folder: in the same place each time, so that what was
+/// built for it once is not built again.
 struct Copy {
-    folder: tempfile::TempDir,
+    folder: PathBuf,
 }
 
 impl Copy {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+    fn new(name: &str) -> Self {
+        let target = env::current_exe().unwrap();
+        let target = target.ancestors().find(|path| path.join("CACHEDIR.TAG").exists()).unwrap();
+        let folder = target.join("new-strategy").join(name);
+        fs::create_dir_all(&folder).unwrap();
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.file_name().and_then(|name| name.to_str()) {
+                Some("target") => {}
+                _ if path.is_dir() => fs::remove_dir_all(path).unwrap(),
+                _ => fs::remove_file(path).unwrap(),
+            }
+        }
         for part in PARTS {
-            copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join(part), &folder.path().join(part));
+            copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join(part), &folder.join(part));
         }
         Self { folder }
     }
 
     fn new_strategy(&self, arguments: &[&str]) -> Output {
-        let script = self.folder.path().join("scripts/new-strategy");
+        let script = self.folder.join("scripts/new-strategy");
         Command::new(script).args(arguments).current_dir("/").output().unwrap()
     }
 
-    /// Runs cargo in the copy, with a build folder that outlives it but is not the workspace's:
-    /// two copies of one crate must not meet there. The features with C in them are left out.
+    /// Runs cargo in the copy. The features with C in them are left out.
     fn cargo(&self, arguments: &[&str]) -> Output {
-        let target = env::current_exe().unwrap();
-        let target = target.ancestors().find(|path| path.join("CACHEDIR.TAG").exists()).unwrap();
         let (command, rest) = arguments.split_first().unwrap();
         Command::new(env!("CARGO"))
             .args([command, "--no-default-features"])
             .args(rest)
-            .current_dir(self.folder.path())
-            .env("CARGO_TARGET_DIR", target.join("new-strategy"))
-            .env("CRITERION_HOME", self.folder.path().join("criterion"))
+            .current_dir(&self.folder)
+            .env("CARGO_TARGET_DIR", self.folder.join("target"))
+            .env("CRITERION_HOME", self.folder.join("criterion"))
             .output()
             .unwrap()
     }
 
     /// Every file with its text.
     fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
-        let mut files: Vec<_> = files(self.folder.path())
-            .into_iter()
+        let parts = PARTS.iter().flat_map(|part| files(&self.folder.join(part)));
+        let mut files: Vec<_> = parts
             .map(|path| {
                 let text = fs::read(&path).unwrap();
                 (path, text)
@@ -89,7 +98,7 @@ fn succeeded(output: &Output) -> String {
 
 #[test]
 fn a_new_strategy_is_registered_tested_and_measured_in_three_steps() {
-    let copy = Copy::new();
+    let copy = Copy::new("made");
     let before = copy.files();
     succeeded(&copy.new_strategy(&["free-lunch"]));
 
@@ -100,14 +109,14 @@ fn a_new_strategy_is_registered_tested_and_measured_in_three_steps() {
         let lines = |text: &[u8]| text.iter().filter(|&&byte| byte == b'\n').count();
         let new = fs::read(path).unwrap();
         assert_eq!(lines(&new), lines(text) + 1, "{} has more than a new line", path.display());
-        assert!(path.starts_with(copy.folder.path().join("crates/registry")), "{}", path.display());
+        assert!(path.starts_with(copy.folder.join("crates/registry")), "{}", path.display());
     }
 
     let tested = succeeded(&copy.cargo(&["test", "-p", "strategy-free-lunch"]));
     assert!(tested.contains("aligned"), "the contract was not run:\n{tested}");
     succeeded(&copy.cargo(&["test", "--test", "contract"]));
 
-    let run = copy.folder.path().join("run");
+    let run = copy.folder.join("run");
     let run_text = run.to_str().unwrap();
     let flags = ["bench", "--profile", "dev", "--", "free-lunch/64$", "--quick", "--out", run_text];
     let table = succeeded(&copy.cargo(&flags));
@@ -120,7 +129,7 @@ fn a_new_strategy_is_registered_tested_and_measured_in_three_steps() {
 
 #[test]
 fn a_bad_or_taken_name_is_one_line_and_the_tree_stays_as_it_was() {
-    let copy = Copy::new();
+    let copy = Copy::new("refused");
     let before = copy.files();
     for name in [
         "pool",
@@ -152,7 +161,7 @@ fn a_bad_or_taken_name_is_one_line_and_the_tree_stays_as_it_was() {
 
 #[test]
 fn a_name_is_taken_once_it_is_used() {
-    let copy = Copy::new();
+    let copy = Copy::new("taken");
     succeeded(&copy.new_strategy(&["mine"]));
     let before = copy.files();
     assert_eq!(copy.new_strategy(&["mine"]).status.code(), Some(2));

@@ -1,19 +1,26 @@
-//! Every run folder at hand is whole: the committed ones, and the one that `HEAPMARK_RUN` names.
+//! Every run folder that is committed is whole, and so is the one that `HEAPMARK_RUN` names.
 
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use report::RunFolder;
 use report::record::{Cell, State, Status, Verdict};
 
-/// The run folders: those under `results/`, and that of `HEAPMARK_RUN`.
+/// The run folders that are committed, and that of `HEAPMARK_RUN`. A user's own runs may be
+/// unfinished, or drawn by an older page.
 fn folders() -> Vec<PathBuf> {
-    let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("results");
-    let entries = fs::read_dir(results).unwrap().map(|entry| entry.unwrap().path());
-    let runs = entries.filter(|path| !path.is_symlink() && path.join("run.json").exists());
-    runs.chain(env::var_os("HEAPMARK_RUN").map(PathBuf::from)).collect()
+    committed().into_iter().chain(env::var_os("HEAPMARK_RUN").map(PathBuf::from)).collect()
+}
+
+fn committed() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let git =
+        Command::new("git").args(["ls-files", "results/*/run.json"]).current_dir(root).output();
+    let files = String::from_utf8(git.unwrap().stdout).unwrap();
+    files.lines().map(|file| root.join(file).parent().unwrap().to_owned()).collect()
 }
 
 fn complete() -> Vec<RunFolder> {
@@ -24,6 +31,21 @@ fn complete() -> Vec<RunFolder> {
 #[test]
 fn there_is_a_complete_run() {
     assert!(!complete().is_empty());
+}
+
+/// A wide noise floor is no excuse: over the whole matrix System has to come out as itself.
+#[test]
+fn in_a_committed_run_system_is_itself() {
+    for folder in committed() {
+        let cells = report::read(&folder).unwrap().cells;
+        let again = cells.iter().filter(|cell| cell.strategy == "system-again");
+        let off: Vec<f64> =
+            again.map(|cell| (cell.ratio_to_system.unwrap().median - 1.0).abs()).collect();
+        assert!(off.len() >= 26, "{} is not of the whole matrix", folder.display());
+        let near = off.iter().filter(|off| **off <= 0.03).count();
+        assert!(10 * near >= 9 * off.len(), "{}: {near} of {}", folder.display(), off.len());
+        assert!(off.iter().all(|off| *off <= 0.10), "{}: {off:?}", folder.display());
+    }
 }
 
 #[test]

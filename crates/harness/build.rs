@@ -9,6 +9,12 @@ fn main() {
     let version = version.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
     println!("cargo::rustc-env=HEAPMARK_RUSTC={}", version.unwrap_or_else(|_| "unknown".into()));
     println!("cargo::rustc-env=HEAPMARK_TARGET={}", env::var("TARGET").unwrap_or_default());
+    let text = |name| env::var(name).unwrap_or_default();
+    println!(
+        "cargo::rustc-env=HEAPMARK_PROFILE={}, opt-level {}",
+        text("PROFILE"),
+        text("OPT_LEVEL")
+    );
     let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default().replace('\u{1f}', " ");
     println!("cargo::rustc-env=HEAPMARK_RUSTFLAGS={flags}");
     println!("cargo::rerun-if-changed=build.rs");

@@ -1,5 +1,6 @@
 //! The command line: criterion's own flags, and ours beside them.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -63,9 +64,10 @@ pub(crate) struct Args {
     /// Finish the interrupted run in --out, or the latest one, with the settings that it began with
     #[arg(long, conflicts_with_all = ["list", "test"], help_heading = "Heapmark")]
     pub(crate) resume: bool,
-    /// Count a cell as hung after this many seconds in a round
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "30", help_heading = "Heapmark")]
-    cell_timeout: f64,
+    /// Count a cell as hung after this many seconds in a round [default: 30, and three times what
+    /// it is measured for at the least]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = "Heapmark")]
+    pub(crate) cell_timeout: Option<f64>,
 
     /// Samples of a cell in a round, at least 10 [default: 10]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(10..=100_000), help_heading = "Measuring (criterion)")]
@@ -83,6 +85,10 @@ pub(crate) struct Args {
     /// Given by `cargo bench`
     #[arg(long, hide = true)]
     pub(crate) bench: bool,
+
+    /// Taken for the sake of those who pass it to every test program; output is never captured
+    #[arg(long, hide = true)]
+    nocapture: bool,
 }
 
 /// What is passed on to criterion when it writes its report from the samples of all rounds.
@@ -105,16 +111,16 @@ pub(crate) struct ReportArgs {
     #[arg(short, long)]
     noplot: bool,
     /// Bootstrap resamples [default: 5000]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     nresamples: Option<u32>,
     /// Changes below this fraction are called noise [default: 0.01]
-    #[arg(long, value_name = "FRACTION")]
+    #[arg(long, value_name = "FRACTION", value_parser = fraction)]
     noise_threshold: Option<f64>,
     /// Confidence level [default: 0.95]
-    #[arg(long, value_name = "FRACTION")]
+    #[arg(long, value_name = "FRACTION", value_parser = fraction)]
     confidence_level: Option<f64>,
     /// Significance level [default: 0.05]
-    #[arg(long, value_name = "FRACTION")]
+    #[arg(long, value_name = "FRACTION", value_parser = fraction)]
     significance_level: Option<f64>,
     /// Colour criterion's output
     #[arg(short, long, value_enum, default_value_t = Color::Auto)]
@@ -149,6 +155,13 @@ fn rounds(text: &str) -> Result<u32, String> {
     }
 }
 
+fn fraction(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(fraction) if fraction > 0.0 && fraction < 1.0 => Ok(fraction),
+        _ => Err("a number between 0 and 1 is needed".into()),
+    }
+}
+
 fn seconds(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(seconds) if (0.001..=86_400.0).contains(&seconds) => Ok(seconds),
@@ -161,25 +174,28 @@ pub(crate) enum Parsed {
     /// Arguments to act on.
     Args(Box<Args>),
     /// A text that was asked for.
-    Help(String),
+    Help(clap::Error),
     /// A line that says what is wrong and what to do.
     Error(String),
 }
 
 impl Args {
     /// Reads a command line.
-    pub(crate) fn read(arguments: impl IntoIterator<Item = String>) -> Parsed {
+    pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Parsed {
         match Self::try_parse_from(arguments) {
             Ok(args) => match args.matcher() {
                 Ok(_) => Parsed::Args(Box::new(args)),
                 Err(line) => Parsed::Error(line),
             },
             Err(error) if error.kind() == ErrorKind::DisplayHelp => {
-                Parsed::Help(error.render().ansi().to_string())
+                // To a terminal in colours, elsewhere without.
+                Parsed::Help(error)
             }
             Err(error) => {
                 let text = error.render().to_string();
-                let line = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+                let lines = text.lines().map(str::trim).take_while(|line| !line.is_empty());
+                let line = lines.collect::<Vec<_>>().join(" ");
+                let line = line.trim_start_matches("error: ");
                 Parsed::Error(format!("{line} (`cargo bench -- --help` explains all flags)"))
             }
         }
@@ -194,15 +210,18 @@ impl Args {
     /// The settings of a new run.
     pub(crate) fn settings(&self) -> Settings {
         let pace = if self.quick { QUICK } else { FULL };
+        let measurement_time_s = self.measurement_time.unwrap_or(pace.measurement_s);
+        let warm_up_time_s = self.warm_up_time.unwrap_or(pace.warm_up_s);
+        let timeout_s = f64::max(30.0, 3.0 * (measurement_time_s + warm_up_time_s));
         Settings {
             filter: self.filter.clone(),
             exact: self.exact,
             rounds: self.rounds.unwrap_or(pace.rounds),
             quick: self.quick,
             sample_size: self.sample_size.unwrap_or(pace.sample_size),
-            measurement_time_s: self.measurement_time.unwrap_or(pace.measurement_s),
-            warm_up_time_s: self.warm_up_time.unwrap_or(pace.warm_up_s),
-            cell_timeout_s: self.cell_timeout,
+            measurement_time_s,
+            warm_up_time_s,
+            cell_timeout_s: self.cell_timeout.unwrap_or(timeout_s),
         }
     }
 
@@ -266,6 +285,19 @@ pub(crate) fn cell_flags(settings: &Settings, id: &str, test: bool) -> Vec<Strin
 }
 
 impl ReportArgs {
+    /// What was typed of these flags, to be typed again with `--resume`.
+    pub(crate) fn typed(&self) -> String {
+        let values = [
+            ("--save-baseline", &self.save_baseline),
+            ("--baseline", &self.baseline),
+            ("--baseline-lenient", &self.baseline_lenient),
+        ];
+        let values = values.into_iter().filter_map(|(flag, value)| {
+            value.as_ref().map(|value| format!(" {flag} {}", shell_words::quote(value)))
+        });
+        values.chain(self.noplot.then(|| " --noplot".to_owned())).collect()
+    }
+
     /// Criterion's flags for its report.
     pub(crate) fn flags(&self) -> Vec<String> {
         let mut flags = vec!["--bench".to_owned()];

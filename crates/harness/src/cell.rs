@@ -33,6 +33,9 @@ pub(crate) struct Order {
     pub(crate) outcome: PathBuf,
     /// Whether the cell is tested and not measured: one pass under a checking wrapper, one without.
     pub(crate) test: bool,
+    /// Seconds of warm-up, in which nothing is waited for or measured again: criterion tells from
+    /// the time that it takes how many passes make a sample.
+    pub(crate) warm_up_s: f64,
     /// Seconds that may be spent on waiting for a quiet core and on measuring pieces again.
     pub(crate) retake_s: f64,
     /// The fastest canary loop of the run so far.
@@ -107,6 +110,7 @@ fn obey(matrix: &Matrix, order: &Order) -> Result<Measured, String> {
     }
     let mut sampler = Sampler::new(cell.answer, order);
     let bench = &mut |passes: &mut Passes<'_>| {
+        sampler.begin();
         let mut criterion = Criterion::default().configure_from_args();
         bench(&mut criterion, cell, |count| sampler.sample(passes, count));
         sampler.failure.take().map_or(Ok(()), Err)
@@ -135,8 +139,9 @@ fn limit(order: &Order) -> io::Result<()> {
         let bytes = bytes.min(Resource::AS.get_hard()?);
         Resource::AS.set(bytes, bytes)?;
     }
-    let seconds = order.cpu_s.min(Resource::CPU.get_hard()?);
-    Resource::CPU.set(seconds, seconds)
+    // SIGXCPU comes at the soft limit, and says what it is for; at the hard one comes SIGKILL.
+    let hard = Resource::CPU.get_hard()?.min(order.cpu_s + 1);
+    Resource::CPU.set(hard - 1, hard)
 }
 
 /// Has criterion call `sample` for one cell, as the function `strategy` of the group `workload`.
@@ -187,6 +192,9 @@ struct Sampler {
     retaken: u64,
     /// For each sample, warm-up included, whether a busy piece was kept.
     noisy: Vec<bool>,
+    warm_up: Duration,
+    /// When the warm-up began.
+    start: Instant,
     /// The time of one pass as last measured, or absent before the first.
     pass: Option<Duration>,
     failure: Option<Failure>,
@@ -200,9 +208,17 @@ impl Sampler {
             retake: Duration::from_secs_f64(order.retake_s),
             retaken: 0,
             noisy: Vec::new(),
+            warm_up: Duration::from_secs_f64(order.warm_up_s),
+            start: Instant::now(),
             pass: None,
             failure: None,
         }
+    }
+
+    /// Waits for a quiet core, and lets the warm-up begin.
+    fn begin(&mut self) {
+        self.wait();
+        self.start = Instant::now();
     }
 
     /// Measures `count` passes. After a failure it returns at once, so that criterion, which
@@ -236,12 +252,13 @@ impl Sampler {
     /// allows it. Returns the time and whether the core was quiet.
     fn piece(&mut self, passes: &mut Passes<'_>, count: u64) -> Result<(Duration, bool), Failure> {
         loop {
-            let quiet_before = self.canary.is_quiet() || self.wait();
+            let warm = self.start.elapsed() >= self.warm_up;
+            let quiet_before = self.canary.is_quiet() || warm && self.wait();
             let start = Instant::now();
             verified(passes, count, self.answer)?;
             let time = start.elapsed();
             let quiet = quiet_before && self.canary.is_quiet();
-            if quiet || self.retake < time {
+            if quiet || !warm || self.retake < time {
                 self.pass = Some(time / u32::try_from(count).unwrap_or(u32::MAX));
                 return Ok((time, quiet));
             }

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::hash::{DefaultHasher, Hasher};
+use std::io;
 use std::path::Path;
 use std::process::Command;
-use std::{env, io};
 
+use crate::process::PROGRAM;
 use report::record::Environment;
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
@@ -34,6 +35,7 @@ pub(crate) fn environment(root: &Path, build: Build) -> io::Result<Environment> 
         libc: said("getconf", &["GNU_LIBC_VERSION"], root).unwrap_or_else(unknown),
         rustc: env!("HEAPMARK_RUSTC").into(),
         target: env!("HEAPMARK_TARGET").into(),
+        profile: env!("HEAPMARK_PROFILE").into(),
         rustflags: env!("HEAPMARK_RUSTFLAGS").into(),
         features: build.features.iter().map(|&feature| feature.into()).collect(),
         transparent_huge_pages: fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled")
@@ -74,7 +76,7 @@ fn said(program: &str, arguments: &[&str], folder: &Path) -> Option<String> {
 /// A digest of this program: enough to notice another build, no more.
 fn program() -> io::Result<String> {
     let mut hasher = DefaultHasher::new();
-    hasher.write(&fs::read(env::current_exe()?)?);
+    hasher.write(&fs::read(PROGRAM)?);
     Ok(format!("{:016x}", hasher.finish()))
 }
 

@@ -6,6 +6,8 @@ use std::fs::{self, File, TryLockError};
 use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use report::record::{Cell, Run, State, Status};
@@ -21,6 +23,13 @@ use crate::matrix::Matrix;
 const MAKE_ROOM: &str = "make room or rights and `cargo bench -- --resume`, or name another folder \
                          with --out DIR";
 
+/// How long a lock is waited for. A run that was killed while it started a cell's process leaves the
+/// lock to that for a moment.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How often it is looked at.
+const LOOK: Duration = Duration::from_millis(20);
+
 /// A run folder that this process writes.
 #[derive(Debug)]
 pub(crate) struct Folder {
@@ -35,14 +44,15 @@ pub(crate) struct Folder {
 impl Folder {
     /// Makes the folder of a new run.
     pub(crate) fn create(path: PathBuf, run: Run, matrix: &Matrix) -> Result<Self, Error> {
+        fs::create_dir_all(&path).context("create", &path, MAKE_ROOM)?;
+        let path = fs::canonicalize(&path).context("find", &path, MAKE_ROOM)?;
+        let lock = lock(&path)?;
         if path.join("run.json").exists() {
             return Err(Error::Usage(format!(
                 "{} holds a run already; finish it with --resume, or name another folder with --out DIR",
                 path.display()
             )));
         }
-        fs::create_dir_all(&path).context("create", &path, MAKE_ROOM)?;
-        let lock = lock(&path)?;
         let rows = rows(matrix, HashMap::new());
         let mut folder = Self { path, run, rows, _lock: lock };
         folder.judge();
@@ -53,11 +63,11 @@ impl Folder {
     /// Takes up a run that was begun in `path` with `run` and `cells`.
     pub(crate) fn resume(
         path: PathBuf,
+        lock: File,
         run: Run,
         cells: Vec<Cell>,
         matrix: &Matrix,
     ) -> Result<Self, Error> {
-        let lock = lock(&path)?;
         let known: HashMap<_, _> = cells.into_iter().map(|cell| (cell.id.clone(), cell)).collect();
         if let Some(id) = known.keys().find(|id| matrix.cell(id).is_none()) {
             return Err(Error::Usage(format!(
@@ -66,7 +76,9 @@ impl Folder {
                 path.join("cells.jsonl").display()
             )));
         }
-        Ok(Self { path, run, rows: rows(matrix, known), _lock: lock })
+        let mut rows = rows(matrix, known);
+        rows.iter_mut().filter(|row| !is_paired(row)).flatten().for_each(|(_, cell)| forget(cell));
+        Ok(Self { path, run, rows, _lock: lock })
     }
 
     /// Where the folder is.
@@ -96,15 +108,17 @@ impl Folder {
             0.0 => measured.canary_ns,
             best => best.min(measured.canary_ns),
         };
-        noise.samples += measured.samples_ns_per_op.len() as u64;
-        noise.retaken_samples += measured.retaken;
-        noise.noisy_samples += measured.noisy;
         let cell = &mut self.rows[row][column].1;
         cell.rounds_ns_per_op.push(judge::median(&measured.samples_ns_per_op));
         cell.samples_ns_per_op.push(measured.samples_ns_per_op);
         cell.retaken_samples += measured.retaken;
         cell.noisy_samples += measured.noisy;
         judge::judge(&mut self.rows[row]);
+        let sum = |count: fn(&Cell) -> u64| self.cells().map(count).sum();
+        let samples = sum(|cell| cell.samples_ns_per_op.iter().map(Vec::len).sum::<usize>() as u64);
+        let (retaken, noisy) = (sum(|cell| cell.retaken_samples), sum(|cell| cell.noisy_samples));
+        let noise = &mut self.run.noise;
+        (noise.samples, noise.retaken_samples, noise.noisy_samples) = (samples, retaken, noisy);
         self.save()
     }
 
@@ -186,6 +200,26 @@ fn rows(matrix: &Matrix, mut known: HashMap<String, Cell>) -> Vec<Vec<(Role, Cel
     .collect()
 }
 
+/// Whether the rounds of a row belong together: a run that was cut leaves the cells of a row at most
+/// one round apart. Where a line was removed there are more, and a ratio of its new rounds to
+/// the old ones of System would not be one within a round.
+fn is_paired(row: &[(Role, Cell)]) -> bool {
+    let measured = row.iter().filter(|(_, cell)| cell.status == Status::Measured);
+    let rounds = measured.map(|(_, cell)| cell.rounds_ns_per_op.len());
+    let most = rounds.clone().max().unwrap_or_default();
+    rounds.min().unwrap_or_default() + 1 >= most
+}
+
+/// Takes a measured cell back to where it has no rounds.
+fn forget(cell: &mut Cell) {
+    if cell.status == Status::Measured {
+        cell.rounds_ns_per_op.clear();
+        cell.samples_ns_per_op.clear();
+        cell.retaken_samples = 0;
+        cell.noisy_samples = 0;
+    }
+}
+
 fn write_json(text: &mut Vec<u8>, value: &impl Serialize, pretty: bool) {
     let written = if pretty {
         serde_json::to_writer_pretty(&mut *text, value)
@@ -208,16 +242,25 @@ fn replace(path: &Path, text: &[u8]) -> Result<(), Error> {
 }
 
 /// Holds `path` for this process.
-fn lock(path: &Path) -> Result<File, Error> {
+pub(crate) fn lock(path: &Path) -> Result<File, Error> {
     let name = path.join(".lock");
     let file = File::create(&name).context("create", &name, MAKE_ROOM)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::Usage(format!(
-            "{} is being written by another run; wait for it, or name another folder with --out DIR",
-            path.display()
-        ))),
-        Err(TryLockError::Error(source)) => Err(source).context("lock", &name, MAKE_ROOM),
+    let deadline = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => thread::sleep(LOOK),
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::Usage(format!(
+                    "{} is being written by another run; wait for it, or name another folder with \
+                     --out DIR",
+                    path.display()
+                )));
+            }
+            Err(TryLockError::Error(source)) => {
+                return Err(source).context("lock", &name, MAKE_ROOM);
+            }
+        }
     }
 }
 

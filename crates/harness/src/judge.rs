@@ -15,6 +15,13 @@ const CONFIDENCE: f64 = 0.95;
 /// machine was, since the layout of code in memory alone moves a loop by that much.
 const LEAST_FLOOR: f64 = 0.01;
 
+/// The least noise floor of fewer than [`ENOUGH_ROUNDS`]: an interval over them says little, and two
+/// processes of one cell can differ by a quarter.
+const FEW_ROUNDS_FLOOR: f64 = 0.25;
+
+/// The rounds from which on an interval is believed.
+const ENOUGH_ROUNDS: usize = 5;
+
 /// The middle of `values`: the mean of the middle two of an even number.
 ///
 /// # Panics
@@ -59,7 +66,7 @@ pub(crate) fn judge(row: &mut [(Role, Cell)]) {
     let reference = rounds_of(Role::Reference).unwrap_or_default();
     let floor = rounds_of(Role::SameAgain)
         .and_then(|again| interval(&ratios(&again, &reference)))
-        .map(|same| LEAST_FLOOR.max(same.hi - 1.0).max(1.0 - same.lo));
+        .map(|same| least_floor(reference.len()).max(same.hi - 1.0).max(1.0 - same.lo));
     for (_, cell) in row {
         cell.ns_per_op = interval(&cell.rounds_ns_per_op);
         cell.ratio_to_system = match cell.status {
@@ -69,6 +76,11 @@ pub(crate) fn judge(row: &mut [(Role, Cell)]) {
         cell.noise_floor = floor;
         cell.verdict = cell.ratio_to_system.zip(floor).map(|(ratio, floor)| verdict(ratio, floor));
     }
+}
+
+/// The noise floor below which no row of so many rounds goes.
+fn least_floor(rounds: usize) -> f64 {
+    if rounds < ENOUGH_ROUNDS { FEW_ROUNDS_FLOOR } else { LEAST_FLOOR }
 }
 
 /// The ratio of each round that both have.
@@ -115,13 +127,13 @@ mod tests {
         (role, cell)
     }
 
-    /// The verdict on `contender`, beside a reference of 10 ns and a second one of `again`.
-    fn verdict_on(contender: &[f64], again: &[f64]) -> Option<Verdict> {
-        let reference = vec![10.0; contender.len()];
+    /// The verdict on `contender`, beside a reference of 10 ns and a second one of `again`, each of
+    /// three values measured twice.
+    fn verdict_on(contender: &[f64; 3], again: &[f64; 3]) -> Option<Verdict> {
         let mut row = [
-            cell(Role::Reference, &reference),
-            cell(Role::SameAgain, again),
-            cell(Role::Contender, contender),
+            cell(Role::Reference, &[10.0; 6]),
+            cell(Role::SameAgain, &again.repeat(2)),
+            cell(Role::Contender, &contender.repeat(2)),
         ];
         judge(&mut row);
         row[2].1.verdict
@@ -179,6 +191,24 @@ mod tests {
         let still = [10.0, 10.0, 10.0];
         assert_eq!(verdict_on(&[9.95, 9.95, 9.95], &still), Some(Verdict::Same));
         assert_eq!(verdict_on(&[9.8, 9.8, 9.8], &still), Some(Verdict::Faster));
+    }
+
+    #[test]
+    fn from_few_rounds_only_a_large_difference_is_told() {
+        let judged = |rounds: &[f64]| {
+            let reference = vec![10.0; rounds.len()];
+            let mut row = [
+                cell(Role::Reference, &reference),
+                cell(Role::SameAgain, &reference),
+                cell(Role::Contender, rounds),
+            ];
+            judge(&mut row);
+            row[2].1.verdict
+        };
+        assert_eq!(judged(&[9.0]), Some(Verdict::Same));
+        assert_eq!(judged(&[9.0; 4]), Some(Verdict::Same));
+        assert_eq!(judged(&[5.0; 4]), Some(Verdict::Faster));
+        assert_eq!(judged(&[9.0; 5]), Some(Verdict::Faster));
     }
 
     #[test]

@@ -25,6 +25,8 @@ use std::env;
 use std::io::{IsTerminal, stdout};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use environment::Build;
 pub use matrix::Matrix;
@@ -51,10 +53,10 @@ pub fn main(root: &Path, build: Build, matrix: Matrix) -> ExitCode {
     if let Some(folder) = replay::order() {
         return replay::main(&folder);
     }
-    let args = match Args::read(env::args()) {
+    let args = match Args::read(env::args_os()) {
         Parsed::Args(args) => args,
-        Parsed::Help(text) => {
-            print!("{text}");
+        Parsed::Help(help) => {
+            let _nobody_listens = help.print();
             return ExitCode::SUCCESS;
         }
         Parsed::Error(line) => {
@@ -77,26 +79,43 @@ fn act(root: &Path, build: Build, matrix: Matrix, args: &Args) -> Result<Ended, 
     if args.list {
         return run::list(&matrix, args).map(|()| Ended::Well);
     }
+    let interrupted = listen()?;
     if args.is_test() {
-        return run::test(matrix, args);
+        return run::test(matrix, args, &interrupted);
     }
-    let (folder, ended) = run::measure(root, build, matrix, args)?;
+    let (folder, mut ended) = run::measure(root, build, matrix, args, &interrupted)?;
     let page = report::write(folder.path())?;
+    let out = args.out.as_ref().map(|out| format!(" --out {}", quoted(out))).unwrap_or_default();
+    let again = format!("`cargo bench -- --resume{out}{}`", args.report.typed());
     if ended != Ended::Interrupted
         && let Some(complaint) = replay::run(folder.path(), &args.report)?
     {
-        eprintln!("Criterion could not write its report; ours is in place.\n{complaint}");
+        ended = Ended::WithFailures;
+        eprintln!("Criterion could not write its report; {again} has it try again.\n{complaint}");
     }
     let cells: Vec<_> = folder.cells().collect();
     let width = if stdout().is_terminal() { terminal_width() } else { WIDE };
-    print!("{}", table::render(&folder.run, &cells, width));
-    println!("Page: {}", page.display());
-    if ended == Ended::Interrupted {
-        let out = args.out.as_ref().map(|out| format!(" --out {}", out.display()));
-        let out = out.unwrap_or_default();
-        eprintln!("Interrupted; nothing measured is lost. `cargo bench -- --resume{out}` goes on.");
+    run::say(&table::render(&folder.run, &cells, width));
+    run::say(&format!("Page: {}\n", page.display()));
+    if interrupted.load(Ordering::Relaxed) {
+        ended = Ended::Interrupted;
+        eprintln!("Interrupted; nothing measured is lost. {again} goes on.");
     }
     Ok(ended)
+}
+
+/// From now on Ctrl-C and SIGTERM set the flag that is returned, and a run ends in order.
+fn listen() -> Result<Arc<AtomicBool>, Error> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&interrupted);
+    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed))
+        .map_err(|error| Error::Usage(format!("failed to listen for Ctrl-C: {error}")))?;
+    Ok(interrupted)
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    shell_words::quote(&path.to_string_lossy()).into_owned()
 }
 
 /// The columns of the terminal that standard output goes to.

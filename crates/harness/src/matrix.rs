@@ -147,9 +147,7 @@ pub(crate) fn verified(
     count: u64,
     answer: Tally,
 ) -> Result<Tally, Failure> {
-    let found = passes(count)?;
-    let expected = answer.times(count);
-    if found == expected { Ok(found) } else { Err(Failure::WrongAnswer { expected, found }) }
+    passes(count)?.verified(answer.times(count))
 }
 
 /// A role as `run.json` spells it.

@@ -1,6 +1,5 @@
 //! Starts a cell's process and tells what became of it.
 
-use std::env;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::process::ExitStatusExt;
@@ -14,6 +13,9 @@ use wait_timeout::ChildExt;
 
 use crate::args;
 use crate::cell::{ORDER, Order, Outcome};
+
+/// This program, even if the file that it came from was replaced since.
+pub(crate) const PROGRAM: &str = "/proc/self/exe";
 
 /// How often a waiting parent looks whether it was interrupted.
 const LOOK: Duration = Duration::from_millis(100);
@@ -45,7 +47,7 @@ pub(crate) fn run(
 ) -> io::Result<End> {
     let output_path = scratch.join("output.txt");
     let output = File::create(&output_path)?;
-    let mut child = Command::new(env::current_exe()?)
+    let mut child = Command::new(PROGRAM)
         .args(args::cell_flags(settings, &order.id, order.test))
         .env(ORDER, serde_json::to_string(order).expect("an order is plain data"))
         .env("CRITERION_HOME", scratch.join("criterion"))

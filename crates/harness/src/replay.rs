@@ -5,10 +5,10 @@
 //! criterion analyses, compares, saves and plots them as if it had just taken them.
 
 use std::env;
+use std::hint;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
-use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
 use report::record::{Cell, Settings, Status};
@@ -16,7 +16,7 @@ use report::record::{Cell, Settings, Status};
 use crate::args::ReportArgs;
 use crate::error::{Context, Error};
 use crate::matrix::Matrix;
-use crate::process;
+use crate::process::{self, PROGRAM};
 
 /// The environment variable that makes the benchmark binary write criterion's report of the run
 /// folder that it names.
@@ -55,9 +55,7 @@ pub(crate) fn check_baseline(report: &ReportArgs, matrix: &Matrix) -> Result<(),
 /// Has a process of its own write criterion's report of `folder`, and print what criterion prints
 /// of each cell. Returns what it complained of if it failed.
 pub(crate) fn run(folder: &Path, report: &ReportArgs) -> Result<Option<String>, Error> {
-    let remedy = "the measurements and the page are in place";
-    let program = env::current_exe().context("find", "this program", remedy)?;
-    let output = Command::new(&program)
+    let output = Command::new(PROGRAM)
         .args(report.flags())
         .env(FOLDER, folder)
         .env("CRITERION_HOME", home())
@@ -65,7 +63,7 @@ pub(crate) fn run(folder: &Path, report: &ReportArgs) -> Result<Option<String>, 
         // Criterion's progress, which tells of a warm-up and of sampling that do not happen now.
         .stderr(Stdio::piped())
         .output()
-        .context("run", program, remedy)?;
+        .context("run", PROGRAM, "the measurements and the page are in place")?;
     let complaint = || process::last_lines(&output.stderr);
     Ok((!output.status.success()).then(complaint))
 }
@@ -121,7 +119,11 @@ fn replay(samples: Vec<f64>) -> impl FnMut(u64) -> Duration {
     move |passes| {
         let index = match next {
             None => {
-                thread::sleep(Duration::from_nanos(samples[0] as u64));
+                let (start, pass) = (Instant::now(), Duration::from_nanos(samples[0] as u64));
+                // Not asleep, which takes ten times as long as a short pass.
+                while start.elapsed() < pass {
+                    hint::spin_loop();
+                }
                 0
             }
             Some(index) => index,

@@ -2,8 +2,8 @@
 
 use std::env;
 use std::fs;
+use std::io::{Write, stdout};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use report::RunFolder;
 use report::record::{FORMAT, Noise, Run, Settings, State, Status};
 
-use crate::args::{Args, Matcher};
+use crate::args::{Args, ListFormat, Matcher};
 use crate::cell::{Measured, Order, Outcome};
 use crate::environment::{self, Build};
 use crate::error::{Context, Error};
@@ -34,6 +34,9 @@ const REPORT_S: f64 = 0.1;
 /// The part of a run's time that may be spent on waiting for a quiet core and on measuring again.
 const RETAKE_PART: f64 = 0.3;
 
+/// How many times its even share of what is left of that one cell may take: noise is uneven.
+const RETAKE_SHARES: f64 = 3.0;
+
 /// The most of that for one cell in one round, in seconds: an episode of noise is mostly over then.
 const RETAKE_MOST_S: f64 = 0.5;
 
@@ -46,6 +49,11 @@ pub(crate) enum Ended {
     WithFailures,
     /// The user ended it.
     Interrupted,
+}
+
+/// Prints to standard output. If nobody listens any more, as behind `head`, so be it.
+pub(crate) fn say(text: &str) {
+    let _nobody_listens = stdout().write_all(text.as_bytes());
 }
 
 /// The results folder of this workspace.
@@ -71,25 +79,30 @@ pub(crate) fn list(matrix: &Matrix, args: &Args) -> Result<(), Error> {
     let matcher = Matcher::new(&args.settings()).map_err(Error::Usage)?;
     let cells = matrix.cells().filter(|cell| cell.support.is_ok() && matcher.matches(&cell.id));
     let ids: Vec<_> = cells.map(|cell| &cell.id).collect();
-    ids.iter().for_each(|id| println!("{id}: benchmark"));
-    if args.format == crate::args::ListFormat::Pretty {
-        println!("\n0 tests, {} benchmarks", ids.len());
+    let mut text: String = ids.iter().map(|id| format!("{id}: benchmark\n")).collect();
+    if args.format == ListFormat::Pretty {
+        text += &format!("\n0 tests, {} benchmarks\n", ids.len());
     }
+    say(&text);
     Ok(())
 }
 
 /// Runs every cell once, under a checking wrapper and without, and measures nothing.
-pub(crate) fn test(mut matrix: Matrix, args: &Args) -> Result<Ended, Error> {
+pub(crate) fn test(
+    mut matrix: Matrix,
+    args: &Args,
+    interrupted: &AtomicBool,
+) -> Result<Ended, Error> {
     let settings = args.settings();
     select(&mut matrix, &settings)?;
-    let runner = Runner::new(&settings)?;
+    let runner = Runner::new(&settings, interrupted);
     let mut failed = false;
     for cell in matrix.cells().filter(|cell| cell.support.is_ok()) {
         match runner.run(&cell.id, true, 0.0, 0.0)? {
-            Ran::Done(_) => println!("Testing {}\nSuccess", cell.id),
+            Ran::Done(_) => say(&format!("Testing {}\nSuccess\n", cell.id)),
             Ran::Failed { reason, last_output } => {
                 failed = true;
-                println!("Testing {}\nFailed: {reason}\n{last_output}", cell.id);
+                say(&format!("Testing {}\nFailed: {reason}\n{last_output}\n", cell.id));
             }
             Ran::Interrupted => return Ok(Ended::Interrupted),
         }
@@ -103,6 +116,7 @@ pub(crate) fn measure(
     build: Build,
     mut matrix: Matrix,
     args: &Args,
+    interrupted: &AtomicBool,
 ) -> Result<(Folder, Ended), Error> {
     let mut folder = if args.resume {
         resume(root, build, &mut matrix, args)?
@@ -110,7 +124,7 @@ pub(crate) fn measure(
         create(root, build, &mut matrix, args)?
     };
     let settings = folder.run.settings.clone();
-    let ended = rounds(&matrix, &mut folder, &settings)?;
+    let ended = rounds(&matrix, &mut folder, &settings, interrupted)?;
     if ended != Ended::Interrupted {
         folder.complete()?;
     }
@@ -128,14 +142,14 @@ fn create(root: &Path, build: Build, matrix: &mut Matrix, args: &Args) -> Result
     let default =
         || results(root).join(format!("{}-{}", now.strftime("%Y%m%dT%H%M%SZ"), environment.host));
     let path = args.out.clone().unwrap_or_else(default);
-    let typed = env::args().skip(1).filter(|argument| argument != "--bench");
-    let command = std::iter::once("cargo bench --".to_owned()).chain(typed).collect::<Vec<_>>();
+    let typed = env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
+    let typed = shell_words::join(typed.filter(|argument| argument != "--bench"));
     let run = Run {
         format: FORMAT,
         started_utc: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         finished_utc: None,
         state: State::Unfinished,
-        command: command.join(" "),
+        command: format!("cargo bench -- {typed}").trim_end_matches(" -- ").into(),
         settings,
         environment,
         versions: environment::versions(build),
@@ -157,9 +171,11 @@ fn resume(root: &Path, build: Build, matrix: &mut Matrix, args: &Args) -> Result
         &path,
         "name its folder with --out DIR",
     )?;
-    let RunFolder { run, cells, .. } = report::read(&path)?;
-    let mut asked = args.settings();
-    asked.cell_timeout_s = run.settings.cell_timeout_s;
+    let lock = folder::lock(&path)?;
+    let RunFolder { mut run, cells, .. } = report::read(&path)?;
+    let asked = args.settings();
+    run.settings.cell_timeout_s = args.cell_timeout.unwrap_or(run.settings.cell_timeout_s);
+    let asked = Settings { cell_timeout_s: run.settings.cell_timeout_s, ..asked };
     if args.has_settings() && asked != run.settings {
         return Err(Error::Usage(format!(
             "{} was begun with other settings (`{}`); leave them out with --resume, or start anew \
@@ -183,13 +199,18 @@ fn resume(root: &Path, build: Build, matrix: &mut Matrix, args: &Args) -> Result
     }
     select(matrix, &run.settings)?;
     replay::check_baseline(&args.report, matrix)?;
-    Folder::resume(path, run, cells, matrix)
+    Folder::resume(path, lock, run, cells, matrix)
 }
 
 /// Measures what the folder lacks. In each round the strategies of a row follow one another, in
 /// an order that is rotated from round to round.
-fn rounds(matrix: &Matrix, folder: &mut Folder, settings: &Settings) -> Result<Ended, Error> {
-    let runner = Runner::new(settings)?;
+fn rounds(
+    matrix: &Matrix,
+    folder: &mut Folder,
+    settings: &Settings,
+    interrupted: &AtomicBool,
+) -> Result<Ended, Error> {
+    let runner = Runner::new(settings, interrupted);
     let missing = |folder: &Folder, row: usize, column: usize, round: usize| {
         let cell = folder.cell(row, column);
         cell.status == Status::Measured && cell.rounds_ns_per_op.len() <= round
@@ -199,6 +220,7 @@ fn rounds(matrix: &Matrix, folder: &mut Folder, settings: &Settings) -> Result<E
     let left = open.map(|cell| rounds.saturating_sub(cell.rounds_ns_per_op.len()) as u64).sum();
     announce(folder, settings, left);
     let mut retake_s = RETAKE_PART * left as f64 * cell_s(settings);
+    let mut measurements_left = left;
     let mut progress = Progress::new(left);
     for round in 0..rounds {
         for (row_index, row) in matrix.rows.iter().enumerate() {
@@ -217,7 +239,9 @@ fn rounds(matrix: &Matrix, folder: &mut Folder, settings: &Settings) -> Result<E
                     ran = runner.run(id, true, canary_ns, 0.0)?;
                 }
                 if matches!(ran, Ran::Done(_)) {
-                    ran = runner.run(id, false, canary_ns, retake_s.clamp(0.0, RETAKE_MOST_S))?;
+                    let share_s = RETAKE_SHARES * retake_s / measurements_left as f64;
+                    let most_s = share_s.clamp(0.0, RETAKE_MOST_S);
+                    ran = runner.run(id, false, canary_ns, most_s)?;
                 }
                 match ran {
                     Ran::Done(measured) => {
@@ -234,6 +258,7 @@ fn rounds(matrix: &Matrix, folder: &mut Folder, settings: &Settings) -> Result<E
                     }
                 }
                 progress.end();
+                measurements_left -= 1;
             }
         }
     }
@@ -274,32 +299,32 @@ enum Ran {
 struct Runner<'s> {
     settings: &'s Settings,
     memory_bytes: Option<u64>,
-    interrupted: Arc<AtomicBool>,
+    interrupted: &'s AtomicBool,
 }
 
 impl<'s> Runner<'s> {
-    fn new(settings: &'s Settings) -> Result<Self, Error> {
-        let interrupted = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&interrupted);
-        ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed))
-            .map_err(|error| Error::Usage(format!("failed to listen for Ctrl-C: {error}")))?;
-        Ok(Self { settings, memory_bytes: environment::memory_bytes(), interrupted })
+    fn new(settings: &'s Settings, interrupted: &'s AtomicBool) -> Self {
+        Self { settings, memory_bytes: environment::memory_bytes(), interrupted }
     }
 
     /// Runs the cell `id` in a process of its own.
     fn run(&self, id: &str, test: bool, canary_ns: f64, retake_s: f64) -> Result<Ran, Error> {
+        if self.interrupted.load(Ordering::Relaxed) {
+            return Ok(Ran::Interrupted);
+        }
         let process = |source| Error::Process { id: id.into(), source };
         let scratch = tempfile::tempdir().map_err(process)?;
         let order = Order {
             id: id.into(),
             outcome: scratch.path().join("outcome.json"),
             test,
+            warm_up_s: self.settings.warm_up_time_s,
             retake_s,
             canary_ns: if canary_ns > 0.0 { canary_ns } else { f64::MAX },
             memory_bytes: self.memory_bytes,
             cpu_s: self.settings.cell_timeout_s.ceil() as u64 + 1,
         };
-        let end = process::run(&order, self.settings, scratch.path(), &self.interrupted)
+        let end = process::run(&order, self.settings, scratch.path(), self.interrupted)
             .map_err(process)?;
         Ok(match end {
             End::Answered(Outcome::Done(measured), _) => Ran::Done(measured),

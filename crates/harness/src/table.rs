@@ -2,10 +2,13 @@
 
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
-use report::record::{Cell, Interval, Run, Status, Verdict};
+use report::record::{Cell, Interval, Run, Status, StrategyInfo, Verdict};
 
-/// The columns of text that a strategy takes, with its padding.
+/// The columns of text that a strategy takes at the least, with its padding.
 const COLUMN: usize = 14;
+
+/// The padding on both sides of a column.
+const PADDING: usize = 2;
 
 /// The columns of text that the workloads take.
 const HEADING: usize = 24;
@@ -14,12 +17,11 @@ const HEADING: usize = 24;
 /// `width` does not hold all strategies, several tables follow one another.
 pub(crate) fn render(run: &Run, cells: &[&Cell], width: usize) -> String {
     let mut notes = Notes::default();
-    let columns = (width.saturating_sub(HEADING) / COLUMN).max(1);
     let mut text = String::from(
         "\nRatio to system (its time = 1, less is faster) with the 95 % interval over the rounds; \
          under system: ns per operation.\n",
     );
-    for strategies in run.strategies.chunks(columns) {
+    for strategies in fitting(&run.strategies, width) {
         let mut table = Table::new();
         table
             .load_style(UTF8_HORIZONTAL_ONLY)
@@ -44,6 +46,24 @@ pub(crate) fn render(run: &Run, cells: &[&Cell], width: usize) -> String {
         text += &format!("[{number}] {note}\n");
     }
     text
+}
+
+/// The strategies, in groups that fit beside the workloads into `width`.
+fn fitting(strategies: &[StrategyInfo], width: usize) -> Vec<Vec<&StrategyInfo>> {
+    let mut groups: Vec<Vec<&StrategyInfo>> = Vec::new();
+    let mut left = 0;
+    for strategy in strategies {
+        let column = COLUMN.max(strategy.name.len() + PADDING);
+        match groups.last_mut() {
+            Some(group) if column <= left => group.push(strategy),
+            _ => {
+                groups.push(vec![strategy]);
+                left = width.saturating_sub(HEADING);
+            }
+        }
+        left = left.saturating_sub(column);
+    }
+    groups
 }
 
 /// The reasons, each once.
@@ -98,5 +118,40 @@ fn short(number: f64) -> String {
         ..9.995 => format!("{number:.2}"),
         ..99.95 => format!("{number:.1}"),
         _ => format!("{number:.0}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(names: &[&str]) -> Vec<StrategyInfo> {
+        let info = |name: &&str| StrategyInfo {
+            name: (*name).into(),
+            role: "contender".into(),
+            about: String::new(),
+        };
+        names.iter().map(info).collect()
+    }
+
+    #[test]
+    fn tables_are_as_wide_as_the_terminal_and_lose_no_strategy() {
+        let strategies = named(&["system", "pool", "a-very-long-name-of-thirty-chars", "bump"]);
+        let names = |width| -> Vec<Vec<String>> {
+            let groups = fitting(&strategies, width).into_iter();
+            groups.map(|group| group.iter().map(|it| it.name.clone()).collect()).collect()
+        };
+        assert_eq!(names(200).len(), 1);
+        assert_eq!(
+            names(80),
+            [vec!["system", "pool"], vec!["a-very-long-name-of-thirty-chars", "bump"]]
+        );
+        assert_eq!(names(10).len(), 4);
+    }
+
+    #[test]
+    fn numbers_have_about_three_digits() {
+        let texts = [0.0123, 0.31, 1.0, 9.996, 28.04, 35_000.4].map(short);
+        assert_eq!(texts, ["0.012", "0.31", "1.00", "10.0", "28.0", "35000"]);
     }
 }

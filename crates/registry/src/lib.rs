@@ -32,6 +32,11 @@ pub fn visit(visitor: &mut impl Visitor) {
     visitor.visit_shared::<strategy_system::SystemSingleThread>();
 }
 
+/// The examples of the workspace's README, which has no crate of its own.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

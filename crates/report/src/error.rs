@@ -37,7 +37,7 @@ pub enum Error {
     },
     /// A line of `cells.jsonl` is not a cell; often the run was killed while it was written.
     #[error(
-        "{} line {line}: not a cell ({}); remove the line to measure that cell again",
+        "{} line {line}: not a cell ({}); remove the line and --resume measures its row again",
         path.display(),
         one_line(source)
     )]

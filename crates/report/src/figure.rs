@@ -118,6 +118,7 @@ fn entry(grid: &Grid<'_>, row: &Row<'_>, column: &Column<'_>, cell: &Cell) -> En
                 format!("{} {}", format::mark(cell.verdict), format::word(cell.verdict))
             }
             None if ratio.is_some() => "not judged".to_owned(),
+            None if ns.is_none() => "· not measured yet".to_owned(),
             None => "no ratio".to_owned(),
         },
     };

@@ -163,10 +163,7 @@ fn square(
             let reason = format!("No ratio: {reference} has no figure in this row.");
             ("absolute", "", format!("{} ns", format::ns(ns.median)), Some(note(reason)))
         }
-        (Status::Measured, None, None) => {
-            let reason = "Measured, but the record holds no figure.".to_owned();
-            ("missing", "", "?".to_owned(), Some(note(reason)))
-        }
+        (Status::Measured, None, None) => ("missing", "", "·".to_owned(), None),
     };
     // A control is not a way to be faster, so it gets the mark without the colour.
     let step = match (cell.verdict, cell.ratio_to_system) {

@@ -134,7 +134,7 @@ pub struct Settings {
     pub exact: bool,
     /// Rounds over the matrix.
     pub rounds: u32,
-    /// Criterion's quick mode.
+    /// A quick look: fewer rounds, shorter samples.
     pub quick: bool,
     /// Samples of a cell in a round.
     pub sample_size: u32,
@@ -167,6 +167,8 @@ pub struct Environment {
     pub rustc: String,
     /// Target triple.
     pub target: String,
+    /// Cargo's profile family and the level of optimization.
+    pub profile: String,
     /// Flags that the build was given (`RUSTFLAGS`), often empty.
     pub rustflags: String,
     /// Cargo features of the benchmark.

@@ -318,6 +318,7 @@ fn run() -> Run {
             libc: "glibc 0.00".to_owned(),
             rustc: "rustc 0.0.0 (fixture)".to_owned(),
             target: "x86_64-unknown-linux-gnu".to_owned(),
+            profile: "release, opt-level 3".into(),
             rustflags: String::new(),
             features: vec!["jemalloc".to_owned(), "mimalloc".to_owned()],
             transparent_huge_pages: "always [madvise] never".to_owned(),
