@@ -32,9 +32,17 @@ impl Carved {
         Ok(Self { memory })
     }
 
-    /// A block of `layout` at `offset` into the buffer, which is taken round its end. The
-    /// alignment is the caller's to break.
+    /// A block of `layout` at `offset` into the buffer, which is taken round its end: a block then
+    /// lies where earlier ones did, which are dead as long as fewer are live than fit into the
+    /// buffer. The alignment is the caller's to break, up to a page.
+    ///
+    /// # Errors
+    ///
+    /// [`AllocError`] if the buffer is smaller than the block, or less aligned.
     pub(crate) fn block(&self, offset: usize, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
+        if layout.align() > PAGE {
+            return Err(AllocError);
+        }
         let room = BYTES.checked_sub(layout.size()).ok_or(AllocError)?;
         // Whole pages, so that an offset that is taken round keeps its distance from a page.
         let room = (room / PAGE * PAGE).max(1);

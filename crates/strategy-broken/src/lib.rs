@@ -16,7 +16,13 @@ const CLAIM: Profile = Profile { threads: Threads::Owner, ..Profile::GENERAL };
 
 /// The calls that a strategy serves well before it breaks: enough for the checked pass of a workload,
 /// so that it breaks while it is measured.
-const GOOD_CALLS: usize = 20_000;
+const GOOD_CALLS: usize = 3_000;
+
+/// The offset of block number `call` if each takes `bytes`. It wraps round where it overflows, which
+/// keeps it a multiple of every power of two that `bytes` is one of.
+const fn nth(call: usize, bytes: usize) -> usize {
+    call.wrapping_mul(bytes)
+}
 
 /// Declares a strategy that serves blocks as its `serve` does and frees nothing.
 macro_rules! broken {
@@ -43,8 +49,10 @@ macro_rules! broken {
             }
         }
 
-        // SAFETY: it breaks the contract, which is its purpose, and only tests call it; all blocks
-        // lie inside the buffer that `Carved` owns, and nobody but workloads that check them sees them.
+        // SAFETY: it breaks the contract, which is its purpose. It is sound only through `Checked`, or
+        // for those who use blocks as raw bytes, as workloads do by `Block`: all blocks lie inside the
+        // buffer that `Carved` owns, whose bytes are initialized, and stay there while it is
+        // borrowed. Nobody else may use it, says the README; only tests and measurements do.
         unsafe impl Allocator for &$name {
             fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
                 let call = self.calls.get();
@@ -63,7 +71,7 @@ broken!(
     Overlapping,
     "overlapping",
     "hands out blocks that begin in the middle of the one before",
-    |memory, call, layout| memory.block(call * (layout.size() / 2).next_multiple_of(layout.align()), layout)
+    |memory, call, layout| memory.block(nth(call, (layout.size() / 2).next_multiple_of(layout.align())), layout)
 );
 
 broken!(
@@ -71,7 +79,7 @@ broken!(
     Misaligned,
     "misaligned",
     "ignores the alignment: every block is aligned to 8 and to nothing more",
-    |memory, call, layout| memory.block(call * layout.size().next_multiple_of(16) + 8, layout)
+    |memory, call, layout| memory.block(nth(call, layout.size().next_multiple_of(16)).wrapping_add(8), layout)
 );
 
 broken!(
@@ -94,7 +102,7 @@ broken!(
             eprintln!("aborting: free list corrupt");
             std::process::abort();
         }
-        memory.block(call * layout.size().next_multiple_of(layout.align()), layout)
+        memory.block(nth(call, layout.size().next_multiple_of(layout.align())), layout)
     }
 );
 
@@ -105,7 +113,7 @@ broken!(
     "panics after a while",
     |memory, call, layout| {
         assert!(call <= GOOD_CALLS, "free list corrupt");
-        memory.block(call * layout.size().next_multiple_of(layout.align()), layout)
+        memory.block(nth(call, layout.size().next_multiple_of(layout.align())), layout)
     }
 );
 
@@ -115,7 +123,7 @@ broken!(
     "exhausted",
     "has no memory left after a while",
     |memory, call, layout| match call {
-        0..GOOD_CALLS => memory.block(call * layout.size().next_multiple_of(layout.align()), layout),
+        0..GOOD_CALLS => memory.block(nth(call, layout.size().next_multiple_of(layout.align())), layout),
         _ => Err(AllocError),
     }
 );
@@ -127,6 +135,22 @@ broken!(
     "hands out one block again and again after a while",
     |memory, call, layout| {
         let call = if call > GOOD_CALLS { 0 } else { call };
-        memory.block(call * layout.size().next_multiple_of(layout.align()), layout)
+        memory.block(nth(call, layout.size().next_multiple_of(layout.align())), layout)
     }
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layouts_that_no_buffer_has_are_refused() {
+        let strategy = Misaligned::new(&Plan::default()).unwrap();
+        for (size, align) in [(isize::MAX as usize, 1), (1 << 40, 16), (1, 1 << 40)] {
+            let layout = Layout::from_size_align(size, align).unwrap();
+            for _ in 0..4 {
+                assert_eq!((&strategy).allocate(layout), Err(AllocError));
+            }
+        }
+    }
+}

@@ -407,47 +407,53 @@ impl<A: Allocator> Bump<A> {
 
     #[cold]
     fn keep_the_largest(&mut self) {
-        let mut largest = self.newest.get();
+        let Some(newest) = self.newest.get() else { return };
+        // The largest chunk, and the one that leads to it.
+        let (mut largest, mut newer_than_largest) = (newest, None);
         let mut largest_bytes = 0;
-        let mut next = self.newest.get();
+        let (mut next, mut newer) = (Some(newest), None);
         while let Some(footer) = next {
             // SAFETY: a footer of the chain is initialized, and no chunk is given back in this
             // loop.
             let chunk = unsafe { footer.as_ref() };
             if chunk.layout.size() > largest_bytes {
-                (largest, largest_bytes) = (Some(footer), chunk.layout.size());
+                (largest, largest_bytes) = (footer, chunk.layout.size());
+                newer_than_largest = newer;
             }
-            next = chunk.older.get();
+            (next, newer) = (chunk.older.get(), Some(footer));
         }
-        let Some(largest) = largest else { return };
-        let chain = self.newest.get();
+        // The arena lets go of the others before the first of them is given back: a backing
+        // allocator that panics then leaves chunks that are lost, but none in the chain that is gone.
+        // SAFETY: `largest` is a footer of the chain, so it is initialized and not given back.
+        let older = unsafe { largest.as_ref() }.older.take();
+        let others = match newer_than_largest {
+            Some(newer) => {
+                // SAFETY: as above.
+                unsafe { newer.as_ref() }.older.set(older);
+                Some(newest)
+            }
+            None => older,
+        };
         self.used_in_older.set(0);
         self.make_newest(largest);
-        // SAFETY: `chain` is all of the chunks, and the arena has let go of all but `largest`.
-        unsafe { self.give_back_all_but(chain, Some(largest)) };
-        // SAFETY: `largest` was a footer of the chain and is the one that was not given back.
-        unsafe { largest.as_ref() }.older.set(None);
+        // SAFETY: `others` is the chain without `largest`, and the arena has let go of it.
+        unsafe { self.give_back(others) };
     }
 
     /// Gives back the chunks of `chain`.
     ///
     /// # Safety
     ///
-    /// They are chunks of this arena. But for `kept` nothing uses them from now on.
-    unsafe fn give_back_all_but(
-        &mut self,
-        chain: Option<NonNull<Footer>>,
-        kept: Option<NonNull<Footer>>,
-    ) {
+    /// They are chunks of this arena, which nothing uses from now on, and are not in its chain any
+    /// more.
+    unsafe fn give_back(&mut self, chain: Option<NonNull<Footer>>) {
         let mut next = chain;
         while let Some(footer) = next {
             // SAFETY: a footer of the chain is initialized, and this one is not given back yet.
             next = unsafe { footer.as_ref() }.older.get();
-            if Some(footer) != kept {
-                // SAFETY: every chunk came from `backing` (the invariant of `newest`), and is not
-                // used from now on (the caller's duty; `next` is read already).
-                unsafe { chunk::give_back(&self.backing, footer) };
-            }
+            // SAFETY: every chunk came from `backing` (the invariant of `newest`), and is not
+            // used from now on (the caller's duty; `next` is read already).
+            unsafe { chunk::give_back(&self.backing, footer) };
         }
     }
 
@@ -473,7 +479,7 @@ impl<A: Allocator> Drop for Bump<A> {
     fn drop(&mut self) {
         let chain = self.newest.take();
         // SAFETY: `chain` is all of the chunks. No block is in use: each borrows the arena.
-        unsafe { self.give_back_all_but(chain, None) };
+        unsafe { self.give_back(chain) };
     }
 }
 

@@ -304,3 +304,65 @@ fn an_arena_may_move_to_another_thread() {
     });
     assert_eq!(used.join().unwrap(), 16);
 }
+
+/// `Counting`, with a call of `deallocate` that panics and frees nothing.
+struct PanicsAt<'a> {
+    counting: &'a Counting,
+    frees: &'a Cell<usize>,
+    panics_at: usize,
+}
+
+// SAFETY: the blocks are those of `Counting`, which keeps the contract.
+unsafe impl Allocator for PanicsAt<'_> {
+    fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
+        self.counting.allocate(layout)
+    }
+
+    unsafe fn deallocate(&self, pointer: NonNull<u8>, layout: Layout) {
+        self.frees.set(self.frees.get() + 1);
+        if self.frees.get() == self.panics_at {
+            std::panic::resume_unwind(Box::new(()));
+        }
+        // SAFETY: the caller's duties are the same.
+        unsafe { self.counting.deallocate(pointer, layout) };
+    }
+}
+
+/// `Counting` panics if a chunk is freed twice, and a footer that is gone is read by a dropped
+/// arena.
+#[test]
+fn a_panic_in_a_reset_leaves_no_chunk_that_is_gone() {
+    for largest_at in 0..4 {
+        for panics_at in 1..=3 {
+            let (counting, frees) = (Counting::default(), Cell::new(0));
+            let mut arena =
+                Bump::new_in(PanicsAt { counting: &counting, frees: &frees, panics_at });
+            for chunk in 0..4 {
+                // The backing refuses whatever is much larger than the block, so that chunks do not
+                // grow, and each block gets one of its own.
+                let bytes = if chunk == largest_at { 1 << 20 } else { 10_000 };
+                counting.fail(Failing::Above { bytes: bytes + 1000 });
+                arena.alloc_layout(layout(bytes, 1));
+            }
+            counting.fail(Failing::None);
+            let chunks = counting.blocks();
+            assert_eq!(chunks, 4);
+            let reset = std::panic::AssertUnwindSafe(|| arena.reset());
+            assert!(std::panic::catch_unwind(reset).is_err());
+            // The arena has the largest, and works.
+            let before = arena.reserved_bytes();
+            assert_eq!(
+                (arena.used_bytes(), counting.sizes().last()),
+                (0, Some(&before)),
+                "{largest_at} {panics_at}"
+            );
+            arena.alloc(7_u64);
+            assert_eq!(arena.reserved_bytes(), before);
+            let frees_before = frees.get();
+            drop(arena);
+            // What came after the panic is lost, and so is the chunk that panicked.
+            assert_eq!(frees.get(), frees_before + 1);
+            assert_eq!(counting.blocks(), chunks - panics_at);
+        }
+    }
+}

@@ -15,7 +15,8 @@ use crate::stack::FreeStack;
 const FIRST_CHUNK_BYTES: usize = 4096;
 
 /// The blocks of a chunk take at most this many bytes, unless one block is larger or the
-/// capacity was asked for: what a pool holds beyond its peak is less than this and than its peak,
+/// capacity was asked for: above the first 4 KiB, what a pool holds beyond its peak is less than
+/// this and than its peak,
 /// and one call of the backing allocator is shared by 16,384 blocks of 64 bytes.
 const LARGEST_CHUNK_BYTES: usize = 1 << 20;
 
@@ -60,16 +61,18 @@ const LARGEST_CHUNK_BYTES: usize = 1 << 20;
 /// });
 /// ```
 pub struct BlockPool<A: Allocator = Global> {
-    /// Has room for every block of `chunks` at once: `capacity >= promised >= chunks.blocks()`,
-    /// and a block is on it at most once, and not while it is out.
+    /// Has room for every block of `chunks` at once: `capacity >= chunks.blocks()`; and a block is
+    /// on it at most once, and not while it is out.
     free: FreeStack,
     /// The layout of a block; its size is a multiple of its alignment.
     block: Layout,
     /// The blocks, none if `block.size()` is 0. Only `reset` and `drop` take blocks back that
     /// are out.
     chunks: Chunks,
-    /// The blocks of `chunks` and those that a call of `grow` under way is about to add: a
-    /// backing allocator that uses this very pool makes a second call inside the first.
+    /// At least `chunks.blocks()`: these and those that calls of `grow` under way are about to add,
+    /// for a backing allocator that uses this very pool makes a second call inside the first. If
+    /// one panicked, what it was to add stays promised. The capacity of `free` is this at least
+    /// where `grow` has just made room, and may be less before that.
     promised: Cell<usize>,
     /// Where all memory came from.
     backing: A,

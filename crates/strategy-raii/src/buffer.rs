@@ -232,6 +232,20 @@ impl<A: Allocator> ManagedBuffer<MaybeUninit<u8>, A> {
         let block = unsafe { self.backing.grow(self.start, self.layout, new) };
         self.moved(block, new)
     }
+
+    /// As [`Allocator::grow_zeroed`], which may keep what the block has beyond the buffer's layout
+    /// instead of zeroing it.
+    ///
+    /// # Safety
+    ///
+    /// `new` has at least as many bytes as the buffer.
+    #[inline]
+    pub(crate) unsafe fn grow_zeroed(&mut self, new: Layout) -> Result<(), Refused> {
+        // SAFETY: `backing` served `start` for `layout` (the invariant of `start`), and `new` has
+        // as many bytes (the caller's duty).
+        let block = unsafe { self.backing.grow_zeroed(self.start, self.layout, new) };
+        self.moved(block, new)
+    }
 }
 
 impl ManagedBuffer {
@@ -294,13 +308,33 @@ impl<B: Byte, A: Allocator> ManagedBuffer<B, A> {
     ///
     /// [`Refused`] if memory is out; the buffer is as it was then.
     pub fn try_resize_zeroed(&mut self, new: Layout) -> Result<(), Refused> {
-        if new.size() > self.layout.size() {
-            // SAFETY: `new` is the larger one, by the line above.
-            unsafe { self.grow_zeroed(new) }
-        } else {
-            // SAFETY: `new` is not the larger one.
-            unsafe { self.shrink(new) }
+        let old = self.layout;
+        if new.size() <= old.size() {
+            // SAFETY: `new` is not the larger one, by the line above.
+            return unsafe { self.shrink(new) };
         }
+        if old.size() == 0 {
+            // Nothing to keep: zeroed memory may cost no memset.
+            let block = self.backing.allocate_zeroed(new);
+            let empty = self.start;
+            self.moved(block, new)?;
+            // SAFETY: `backing` served `empty` for `old` (the invariant of `start`), and the buffer
+            // has another block by the line above.
+            unsafe { self.backing.deallocate(empty, old) };
+            return Ok(());
+        }
+        // Not `grow_zeroed`: a block may have more bytes than its layout, and what lies there may
+        // be kept instead of zeroed.
+        // SAFETY: `backing` served `start` for `old` (the invariant of `start`), and `new` is the
+        // larger one, as tested above.
+        let block = unsafe { self.backing.grow(self.start, old, new) };
+        if let Ok(block) = block {
+            // SAFETY: `old.size() < new.size()`, and the block has that many bytes.
+            let added = unsafe { block.cast::<u8>().add(old.size()) };
+            // SAFETY: from there on the block has that many bytes, and they are this buffer's.
+            unsafe { added.write_bytes(0, new.size() - old.size()) };
+        }
+        self.moved(block, new)
     }
 
     /// Gives up the buffer without freeing it: its block, what the block is to be freed with, and
@@ -324,17 +358,6 @@ impl<B: Byte, A: Allocator> ManagedBuffer<B, A> {
     #[inline]
     pub unsafe fn from_raw_parts(start: NonNull<u8>, layout: Layout, backing: A) -> Self {
         Self { start, layout, backing, kind: PhantomData }
-    }
-
-    /// # Safety
-    ///
-    /// `new` has at least as many bytes as the buffer.
-    #[inline]
-    pub(crate) unsafe fn grow_zeroed(&mut self, new: Layout) -> Result<(), Refused> {
-        // SAFETY: `backing` served `start` for `layout` (the invariant of `start`), and `new` has
-        // as many bytes (the caller's duty).
-        let block = unsafe { self.backing.grow_zeroed(self.start, self.layout, new) };
-        self.moved(block, new)
     }
 
     /// # Safety

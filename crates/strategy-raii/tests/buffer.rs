@@ -4,7 +4,9 @@ mod common;
 
 use std::alloc::Layout;
 use std::mem::MaybeUninit;
+use std::ptr::NonNull;
 
+use allocator_api2::alloc::{AllocError, Allocator, Global};
 use common::{Counting, Random};
 use strategy_raii::{ManagedBuffer, Refused};
 
@@ -52,6 +54,72 @@ fn bytes_that_were_written_one_by_one_are_a_buffer() {
     // SAFETY: there are 256 bytes and as many values of `u8`.
     let buffer = unsafe { buffer.assume_init() };
     assert!(buffer.iter().copied().eq(0..=u8::MAX));
+}
+
+/// `Global` in multiples of 64 bytes, which grows in place as far as a block goes and then does not
+/// touch it, as the contract of `grow_zeroed` allows.
+struct RoundsUp;
+
+impl RoundsUp {
+    fn rounded(layout: Layout) -> Layout {
+        self::layout(layout.size().next_multiple_of(64), layout.align())
+    }
+}
+
+// SAFETY: the blocks are those of `Global` with the rounded layout, which is the same for every
+// layout that fits a block but one whose size was 0.
+unsafe impl Allocator for RoundsUp {
+    fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
+        Global.allocate(Self::rounded(layout))
+    }
+
+    unsafe fn deallocate(&self, pointer: NonNull<u8>, layout: Layout) {
+        // SAFETY: the block came from `Global` with this layout.
+        unsafe { Global.deallocate(pointer, Self::rounded(layout)) };
+    }
+
+    unsafe fn grow(
+        &self,
+        pointer: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+    ) -> Result<NonNull<[u8]>, AllocError> {
+        // SAFETY: the caller's duties are the same, and rounding keeps the order.
+        unsafe { Global.grow(pointer, Self::rounded(old), Self::rounded(new)) }
+    }
+
+    unsafe fn grow_zeroed(
+        &self,
+        pointer: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+    ) -> Result<NonNull<[u8]>, AllocError> {
+        // SAFETY: as in `grow`.
+        unsafe { Global.grow_zeroed(pointer, Self::rounded(old), Self::rounded(new)) }
+    }
+
+    unsafe fn shrink(
+        &self,
+        pointer: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+    ) -> Result<NonNull<[u8]>, AllocError> {
+        // SAFETY: as in `grow`.
+        unsafe { Global.shrink(pointer, Self::rounded(old), Self::rounded(new)) }
+    }
+}
+
+#[test]
+fn bytes_are_0_that_were_shrunk_away_and_grown_back_in_a_longer_block() {
+    let mut buffer = ManagedBuffer::zeroed_in(layout(60, 8), RoundsUp);
+    buffer.fill(7);
+    for (size, sevens) in [(20, 20), (50, 20), (64, 20), (200, 20), (0, 0), (30, 0)] {
+        buffer.try_resize_zeroed(layout(size, 8)).unwrap();
+        let (kept, added) = buffer.split_at(sevens);
+        assert!(kept.iter().all(|&byte| byte == 7), "{size}: {kept:?}");
+        assert!(added.iter().all(|&byte| byte == 0), "{size}: {added:?}");
+        assert_eq!(buffer.len(), size);
+    }
 }
 
 #[test]

@@ -21,8 +21,8 @@ pub(crate) const LARGEST_CLASS_ALIGN: usize = 2 << 20;
 /// fresh memory costs.
 const FIRST_CHUNK_BYTES: usize = 4096;
 
-/// The blocks of a chunk take at most this many bytes, unless one block is larger: what a class
-/// holds beyond its peak is less than this and than its peak.
+/// The blocks of a chunk take at most this many bytes, unless one block is larger: above the first
+/// 4 KiB, what a class holds beyond its peak is less than this and than its peak.
 const LARGEST_CHUNK_BYTES: usize = 1 << 20;
 
 /// The classes: powers of two from `VECTOR_ALIGN` to `LARGEST_CLASS_BYTES`.
@@ -49,13 +49,15 @@ pub(crate) const fn class_bytes(class: usize) -> usize {
 
 /// The free blocks of one class.
 pub(crate) struct Class {
-    /// Has room for every block of the class at once: `capacity >= promised >= blocks`, and a
-    /// block is on it at most once, and not while it is out.
+    /// Has room for every block of the class at once: `capacity >= blocks`; and a block is on it
+    /// at most once, and not while it is out.
     free: FreeStack,
     /// The blocks carved for the class, free or out.
     blocks: Cell<usize>,
-    /// These and those that a call of `grow` under way is about to add: a backing allocator
-    /// that uses this very pool makes a second call inside the first.
+    /// At least `blocks`: these and those that calls of `grow` under way are about to add, for a
+    /// backing allocator that uses this very pool makes a second call inside the first. If one
+    /// panicked, what it was to add stays promised. The capacity of `free` is this at least where
+    /// `grow` has just made room, and may be less before that.
     promised: Cell<usize>,
 }
 

@@ -1,7 +1,11 @@
 //! Blocks beyond the classes: each is an allocation of its own, on a list while it is out.
 //!
-//! Behind its bytes a block has a [`Record`] that links it to its neighbours, so that it can
-//! leave the list without a search, and be given back if it is still out when the pool is dropped.
+//! Behind its bytes a block has a [`Record`] that links it to its neighbours, so that it can be
+//! given back if it is still out when the pool is dropped. A block that is freed is looked for on
+//! the list, from the newest on: the caller's pointer may be good for no more than the bytes that
+//! were asked for, so it does not lead to the record. That is one step for each large block that
+//! was allocated later and is still out, beside a call of the backing allocator for more than
+//! 32 MiB, or for an alignment of more than 2 MiB.
 
 use core::cell::Cell;
 use core::ptr::NonNull;
@@ -82,12 +86,11 @@ impl LargeBlocks {
         layout: Layout,
         backing: &impl Allocator,
     ) {
-        let (_, offset) = with_record(layout).expect("the block was allocated with this layout");
-        // SAFETY: `add` put the record at this offset of the same allocation.
-        let record = unsafe { block.add(offset) }.cast::<Record>();
-        // SAFETY: the block is on the list (the caller's duty), so the record is initialized.
-        let Record { start, layout: whole, newer, older } = unsafe { record.read() };
-        debug_assert_eq!(start, block, "not a large block, or freed with another layout");
+        let Some(Record { start, layout: whole, newer, older }) = self.find(block) else {
+            debug_assert!(false, "not a large block of this pool");
+            return;
+        };
+        debug_assert_eq!(with_record(layout).map(|(whole, _)| whole), Some(whole));
         if let Some(mut older) = older {
             // SAFETY: a neighbour is on the list, so it is an initialized record, and no reference
             // to one outlives a statement of this file.
@@ -101,6 +104,20 @@ impl LargeBlocks {
         self.bytes.set(self.bytes.get() - whole.size());
         // SAFETY: the allocation came from `backing` with `whole`, by `add`.
         unsafe { backing.deallocate(start, whole) };
+    }
+
+    /// The record of the block that starts where `block` does.
+    fn find(&self, block: NonNull<u8>) -> Option<Record> {
+        let mut next = self.newest.get();
+        while let Some(record) = next {
+            // SAFETY: the record is on the list, so it is initialized (the invariant of `newest`).
+            let found = unsafe { record.read() };
+            if found.start == block {
+                return Some(found);
+            }
+            next = found.older;
+        }
+        None
     }
 
     /// Gives all blocks back.

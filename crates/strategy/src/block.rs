@@ -68,7 +68,12 @@ impl<'a, S: Strategy, L: Shape, const STRIDE: usize> Block<'a, S, L, STRIDE> {
     /// [`Refused`] if the strategy has no such block.
     #[inline]
     pub fn stamped(strategy: &'a S, shape: L, stamp: u64) -> Result<Self, Refused> {
-        let handle = strategy.handle();
+        Self::stamped_by(strategy.handle(), shape, stamp)
+    }
+
+    /// As [`stamped`](Self::stamped), from a handle.
+    #[inline]
+    pub(crate) fn stamped_by(handle: S::Handle<'a>, shape: L, stamp: u64) -> Result<Self, Refused> {
         let layout = shape.layout();
         let Ok(memory) = handle.allocate(layout) else { return Err(Refused { layout }) };
         let pointer = memory.cast::<u8>();
@@ -101,7 +106,7 @@ impl<'a, S: Strategy, L: Shape, const STRIDE: usize> Block<'a, S, L, STRIDE> {
     }
 
     /// Takes the block apart, without freeing it, into what it does not share with the other
-    /// blocks of its strategy.
+    /// blocks of its handle.
     #[inline]
     pub(crate) fn into_parts(self) -> (NonNull<u8>, L) {
         let block = ManuallyDrop::new(self);
@@ -112,18 +117,11 @@ impl<'a, S: Strategy, L: Shape, const STRIDE: usize> Block<'a, S, L, STRIDE> {
     ///
     /// # Safety
     ///
-    /// `pointer` and `shape` came from [`into_parts`](Self::into_parts) of a block of `strategy`
-    /// with this `STRIDE`, and are used once.
+    /// `pointer` and `shape` came from [`into_parts`](Self::into_parts) of a block with this
+    /// `STRIDE` that `handle` or a copy of it has allocated, and are used once.
     #[inline]
-    pub(crate) unsafe fn from_parts(strategy: &'a S, pointer: NonNull<u8>, shape: L) -> Self {
-        Self { pointer, shape, handle: strategy.handle() }
-    }
-
-    /// Forgets the block without freeing it, as one does with an arena before its reset.
-    /// The memory stays taken until the strategy is reset or dropped.
-    #[inline]
-    pub fn abandon(self) {
-        let _never_dropped = ManuallyDrop::new(self);
+    pub(crate) unsafe fn from_parts(handle: S::Handle<'a>, pointer: NonNull<u8>, shape: L) -> Self {
+        Self { pointer, shape, handle }
     }
 }
 
@@ -153,7 +151,7 @@ impl<'a, S: Strategy + 'a, L: Shape, const STRIDE: usize> fmt::Debug for Block<'
 /// is a quarter of what the cheapest strategies cost.
 #[inline(always)]
 fn seen(pointer: NonNull<u8>) -> NonNull<u8> {
-    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    #[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), not(miri)))]
     {
         let mut seen = pointer.as_ptr();
         // SAFETY: there are no instructions, so nothing changes: neither memory, nor flags, nor the
@@ -164,7 +162,7 @@ fn seen(pointer: NonNull<u8>) -> NonNull<u8> {
         // SAFETY: it is still `pointer`, which is not null.
         unsafe { NonNull::new_unchecked(seen) }
     }
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    #[cfg(not(all(any(target_arch = "x86_64", target_arch = "aarch64"), not(miri))))]
     core::hint::black_box(pointer)
 }
 

@@ -10,7 +10,7 @@ use std::alloc::handle_alloc_error;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use allocator_api2::alloc::Global;
-use ledger::Ledger;
+use ledger::{Ledger, Live};
 
 use crate::{AllocError, Allocator, BuildError, Plan, Profile, Role, Stats, Strategy, Unsupported};
 
@@ -53,7 +53,46 @@ pub struct Checked<S> {
 }
 
 /// The allocator of a [`Checked`] strategy.
-pub struct CheckedHandle<'a, S>(&'a Checked<S>);
+///
+/// It may go to another thread only if the strategy's own handle may:
+///
+/// ```compile_fail,E0277
+/// # use std::marker::PhantomData;
+/// # use std::ptr::NonNull;
+/// # use allocator_api2::alloc::Global;
+/// # use std::alloc::Layout;
+/// # use strategy::{AllocError, Allocator, BuildError, Plan, Profile, Strategy};
+/// # struct Plain;
+/// #[derive(Clone, Copy)]
+/// struct OneThread(PhantomData<*const u8>);
+/// # // SAFETY: the blocks are those of `Global`, which keeps the contract.
+/// # unsafe impl Allocator for OneThread {
+/// #     fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
+/// #         Global.allocate(layout)
+/// #     }
+/// #     unsafe fn deallocate(&self, pointer: NonNull<u8>, layout: Layout) {
+/// #         // SAFETY: the block came from `Global` in `allocate`.
+/// #         unsafe { Global.deallocate(pointer, layout) };
+/// #     }
+/// # }
+/// # impl Strategy for Plain {
+/// #     const NAME: &'static str = "plain";
+/// #     const ABOUT: &'static str = "";
+/// #     const PROFILE: Profile = Profile::GENERAL;
+/// #     type Handle<'a> = OneThread;
+/// #     fn new(_plan: &Plan) -> Result<Self, BuildError> { Ok(Self) }
+/// #     fn handle(&self) -> OneThread { OneThread(PhantomData) }
+/// # }
+///
+/// // `Plain` is a strategy whose handle is `OneThread`.
+/// fn sent<T: Send>() {}
+/// sent::<strategy::CheckedHandle<'static, Plain>>();
+/// ```
+pub struct CheckedHandle<'a, S: Strategy + 'a> {
+    checked: &'a Checked<S>,
+    /// The handle of `checked.strategy`, kept so that the auto traits are those of both.
+    inner: S::Handle<'a>,
+}
 
 impl<S> Checked<S> {
     /// Checks `strategy` from now on. It has no live blocks yet.
@@ -94,7 +133,7 @@ impl<S: Strategy> Strategy for Checked<S> {
     }
 
     fn handle(&self) -> CheckedHandle<'_, S> {
-        CheckedHandle(self)
+        CheckedHandle { checked: self, inner: self.strategy.handle() }
     }
 
     fn profile(&self) -> Profile {
@@ -112,7 +151,7 @@ impl<S: Strategy> Strategy for Checked<S> {
     }
 }
 
-impl<S: Strategy> CheckedHandle<'_, S> {
+impl<'a, S: Strategy> CheckedHandle<'a, S> {
     /// Records a block, of which all bytes from `from` on have to be zero.
     fn enter_zeroed(
         &self,
@@ -120,7 +159,7 @@ impl<S: Strategy> CheckedHandle<'_, S> {
         asked: Layout,
         from: usize,
     ) -> Result<(), AllocError> {
-        self.0.ledger().enter(block, asked)?;
+        self.checked.ledger().enter(block, asked)?;
         for at in from..block.len() {
             // SAFETY: `at` is inside the block, which is not null.
             let byte = unsafe { block.cast::<u8>().add(at) };
@@ -132,7 +171,7 @@ impl<S: Strategy> CheckedHandle<'_, S> {
                 let seen = format!(
                     "byte {at} of {len} bytes at {start:#x} is {found:#04x} and had to be zeroed"
                 );
-                return Err(self.0.ledger().report(seen));
+                return Err(self.checked.ledger().report(seen));
             }
         }
         Ok(())
@@ -157,40 +196,39 @@ impl<S: Strategy> CheckedHandle<'_, S> {
         old: Layout,
         new: Layout,
         zeroed: bool,
-        resize: impl FnOnce(S::Handle<'_>) -> Result<NonNull<[u8]>, AllocError>,
+        resize: impl FnOnce(S::Handle<'a>) -> Result<NonNull<[u8]>, AllocError>,
     ) -> Result<NonNull<[u8]>, AllocError> {
         let kept = old.size().min(new.size());
-        let live = self.0.ledger().leave(pointer, old, "resized")?;
+        let live = self.checked.ledger().leave(pointer, old, "resized")?;
         let mut aside = vec![MaybeUninit::<u8>::uninit(); kept];
         let aside = NonNull::from(&mut aside[..]).cast::<u8>();
         // SAFETY: the block has at least `kept` bytes (`leave` found it live, with at least the size of
         // `old`), and so has the vector, which is on its own.
         unsafe { pointer.copy_to_nonoverlapping(aside, kept) };
+        let lent = Lent { checked: self.checked, pointer, live, aside, kept };
         for at in 0..kept {
             // SAFETY: `at < kept`, which is inside the block.
             let byte = unsafe { pointer.add(at) };
             // SAFETY: as above, and the block is the caller's, who lent it for this call.
             unsafe { byte.write(pattern(at)) };
         }
-        let Ok(block) = resize(self.0.strategy.handle()) else {
+        let Ok(block) = resize(self.inner) else {
             // SAFETY: the block has at least `kept` bytes, written above; it failed to be resized, so it
             // is not freed.
             let lost = unsafe { first_changed(pointer, kept) };
-            // SAFETY: as for the copy aside, the other way; a block that failed to be resized is not
-            // freed.
-            unsafe { pointer.copy_from_nonoverlapping(aside, kept) };
-            let mut ledger = self.0.ledger();
-            ledger.stay(pointer, live);
+            drop(lent);
             if let Some(at) = lost {
                 let (size, start) = (old.size(), pointer.addr());
-                ledger.report(format!(
+                self.checked.ledger().report(format!(
                     "failed to resize the block of {size} bytes at {start:#x}, which lost byte {at}"
                 ));
             }
             return Err(AllocError);
         };
+        // The block is not the caller's any more, so it gets nothing back.
+        core::mem::forget(lent);
         let entered = match zeroed {
-            false => self.0.ledger().enter(block, new),
+            false => self.checked.ledger().enter(block, new),
             true => self.enter_zeroed(block, new, old.size().max(live.len)),
         };
         let kept_all = entered.and_then(|()| {
@@ -203,7 +241,7 @@ impl<S: Strategy> CheckedHandle<'_, S> {
                     let seen = format!(
                         "resized the block of {size} bytes at {start:#x}, which lost byte {at}"
                     );
-                    Err(self.0.ledger().report(seen))
+                    Err(self.checked.ledger().report(seen))
                 }
             }
         });
@@ -213,6 +251,28 @@ impl<S: Strategy> CheckedHandle<'_, S> {
         // most that; the vector is on its own.
         unsafe { block.cast::<u8>().copy_from_nonoverlapping(aside, kept) };
         Ok(block)
+    }
+}
+
+/// A caller's block while its resize is under way. Dropped, because the strategy refused or
+/// panicked, it gives the caller its bytes back and enters the block again: it is the caller's
+/// still, who may well use it after a panic, as a vector does that drops its elements.
+struct Lent<'a, S> {
+    checked: &'a Checked<S>,
+    /// Has at least `kept` bytes and is not freed.
+    pointer: NonNull<u8>,
+    live: Live,
+    /// The first `kept` bytes of the block, on their own, for as long as this value lives.
+    aside: NonNull<u8>,
+    kept: usize,
+}
+
+impl<S> Drop for Lent<'_, S> {
+    fn drop(&mut self) {
+        // SAFETY: both have `kept` bytes and are apart (their invariants). The block is there: a
+        // strategy that did not return a new one has not freed the old one.
+        unsafe { self.pointer.copy_from_nonoverlapping(self.aside, self.kept) };
+        self.checked.ledger().stay(self.pointer, self.live);
     }
 }
 
@@ -249,27 +309,27 @@ fn pattern(at: usize) -> u8 {
 // asks, until they are freed or resized through it with the layouts that the callers gave;
 // the ledger only decides whether a call is passed on. All copies of a handle refer to the same
 // strategy, which they borrow, so that it neither moves nor is reset while one exists.
-unsafe impl<S: Strategy> Allocator for CheckedHandle<'_, S> {
+unsafe impl<'a, S: Strategy> Allocator for CheckedHandle<'a, S> {
     fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
-        self.0.ledger().admit()?;
-        let block = self.0.strategy.handle().allocate(layout)?;
-        self.0.ledger().enter(block, layout)?;
+        self.checked.ledger().admit()?;
+        let block = self.inner.allocate(layout)?;
+        self.checked.ledger().enter(block, layout)?;
         Ok(block)
     }
 
     fn allocate_zeroed(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
-        self.0.ledger().admit()?;
-        let block = self.0.strategy.handle().allocate_zeroed(layout)?;
+        self.checked.ledger().admit()?;
+        let block = self.inner.allocate_zeroed(layout)?;
         self.enter_zeroed(block, layout, 0)?;
         Ok(block)
     }
 
     unsafe fn deallocate(&self, pointer: NonNull<u8>, layout: Layout) {
         // Off the record before it is free: another thread may get it at once.
-        if self.0.ledger().leave(pointer, layout, "freed").is_ok() {
+        if self.checked.ledger().leave(pointer, layout, "freed").is_ok() {
             // SAFETY: the caller's duties are the same, and the ledger says that the block came
             // from this strategy and that the layout fits.
-            unsafe { self.0.strategy.handle().deallocate(pointer, layout) };
+            unsafe { self.inner.deallocate(pointer, layout) };
         }
     }
 
@@ -280,7 +340,7 @@ unsafe impl<S: Strategy> Allocator for CheckedHandle<'_, S> {
         new: Layout,
     ) -> Result<NonNull<[u8]>, AllocError> {
         // SAFETY: the caller's duties are the same; `resize` calls this with the block still live.
-        let grow = |handle: S::Handle<'_>| unsafe { handle.grow(pointer, old, new) };
+        let grow = |handle: S::Handle<'a>| unsafe { handle.grow(pointer, old, new) };
         // SAFETY: as above.
         unsafe { self.resize(pointer, old, new, false, grow) }
     }
@@ -292,7 +352,7 @@ unsafe impl<S: Strategy> Allocator for CheckedHandle<'_, S> {
         new: Layout,
     ) -> Result<NonNull<[u8]>, AllocError> {
         // SAFETY: the caller's duties are the same; `resize` calls this with the block still live.
-        let grow = |handle: S::Handle<'_>| unsafe { handle.grow_zeroed(pointer, old, new) };
+        let grow = |handle: S::Handle<'a>| unsafe { handle.grow_zeroed(pointer, old, new) };
         // SAFETY: as above.
         unsafe { self.resize(pointer, old, new, true, grow) }
     }
@@ -304,21 +364,21 @@ unsafe impl<S: Strategy> Allocator for CheckedHandle<'_, S> {
         new: Layout,
     ) -> Result<NonNull<[u8]>, AllocError> {
         // SAFETY: the caller's duties are the same; `resize` calls this with the block still live.
-        let shrink = |handle: S::Handle<'_>| unsafe { handle.shrink(pointer, old, new) };
+        let shrink = |handle: S::Handle<'a>| unsafe { handle.shrink(pointer, old, new) };
         // SAFETY: as above.
         unsafe { self.resize(pointer, old, new, false, shrink) }
     }
 }
 
-impl<S> Clone for CheckedHandle<'_, S> {
+impl<'a, S: Strategy + 'a> Clone for CheckedHandle<'a, S> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<S> Copy for CheckedHandle<'_, S> {}
+impl<'a, S: Strategy + 'a> Copy for CheckedHandle<'a, S> {}
 
-impl<S> fmt::Debug for CheckedHandle<'_, S> {
+impl<'a, S: Strategy + 'a> fmt::Debug for CheckedHandle<'a, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("CheckedHandle")
     }

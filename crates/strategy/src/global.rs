@@ -8,9 +8,33 @@ use core::ptr::NonNull;
 use crate::{AllocError, Allocator};
 
 /// A type that names a `GlobalAlloc` with static lifetime, so that [`FromGlobal`] takes no space.
+///
+/// The allocator is `Sync`, since a `FromGlobal` goes to any thread and calls it from there:
+///
+/// ```compile_fail,E0277
+/// # use std::alloc::{GlobalAlloc, Layout, System};
+/// use std::marker::PhantomData;
+/// use strategy::StaticGlobal;
+///
+/// struct OneThread(PhantomData<*const u8>);
+/// # unsafe impl GlobalAlloc for OneThread {
+/// #     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+/// #         unsafe { System.alloc(layout) }
+/// #     }
+/// #     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+/// #         unsafe { System.dealloc(block, layout) }
+/// #     }
+/// # }
+///
+/// struct Name;
+/// impl StaticGlobal for Name {
+///     type Global = OneThread; // is not `Sync`
+///     const GLOBAL: &'static OneThread = &OneThread(PhantomData);
+/// }
+/// ```
 pub trait StaticGlobal: 'static {
     /// The type of the allocator.
-    type Global: GlobalAlloc + 'static;
+    type Global: GlobalAlloc + Sync + 'static;
 
     /// The allocator.
     const GLOBAL: &'static Self::Global;
@@ -35,7 +59,12 @@ pub trait StaticGlobal: 'static {
 /// let bytes = allocator_api2::vec::Vec::<u8, _>::with_capacity_in(64, FromGlobal::<Libc>::new());
 /// assert!(bytes.capacity() >= 64);
 /// ```
-pub struct FromGlobal<N>(PhantomData<fn() -> N>);
+pub struct FromGlobal<N>(
+    /// Invariant in `N`: of two types of which one is a subtype of the other, such as
+    /// `for<'a> fn(&'a u8)` and `fn(&'static u8)`, each may name an allocator of its own, so a
+    /// value of one must not turn into one of the other.
+    PhantomData<fn(N) -> N>,
+);
 
 impl<N> FromGlobal<N> {
     /// The allocator that `N` names.
@@ -84,7 +113,8 @@ impl<N: StaticGlobal> FromGlobal<N> {
     /// # Safety
     ///
     /// The block at `old_pointer` is owned by the caller, was got from `self` with `old`, and
-    /// `kept` is at most the size of either.
+    /// `kept` is at most the size of either. `block` is what `self` has just returned when it was
+    /// asked for `new`, and nobody else has it.
     unsafe fn moved(
         &self,
         old_pointer: NonNull<u8>,
@@ -95,8 +125,8 @@ impl<N: StaticGlobal> FromGlobal<N> {
     ) -> Result<NonNull<[u8]>, AllocError> {
         let block = block?;
         debug_assert!(kept <= old.size() && kept <= new.size());
-        // SAFETY: both blocks have at least `kept` bytes (the caller's duty), and a block
-        // that was just allocated overlaps no live one.
+        // SAFETY: both blocks have at least `kept` bytes, and a block that was just allocated
+        // overlaps no live one (the caller's duties).
         unsafe { block.cast::<u8>().copy_from_nonoverlapping(old_pointer, kept) };
         // SAFETY: the caller owns the old block, and it was got with `old`.
         unsafe { self.deallocate(old_pointer, old) };
@@ -107,7 +137,8 @@ impl<N: StaticGlobal> FromGlobal<N> {
 // SAFETY: blocks come from `N::GLOBAL`, whose contract makes them valid until they are freed with
 // the layout that they were got with; every method below passes that layout on. `N::GLOBAL` is a
 // shared reference with static lifetime, so it neither moves nor ends, and every value of this
-// type stands for the same one.
+// type stands for the same one. It is `Sync`, so a block may be freed on any thread that a value of
+// this type gets to.
 unsafe impl<N: StaticGlobal> Allocator for FromGlobal<N> {
     #[inline]
     fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
@@ -140,7 +171,8 @@ unsafe impl<N: StaticGlobal> Allocator for FromGlobal<N> {
     ) -> Result<NonNull<[u8]>, AllocError> {
         debug_assert!(old.size() <= new.size());
         if old.size() == 0 || old.align() != new.align() {
-            // SAFETY: the caller owns the block, got with `old`, which is the smaller one.
+            // SAFETY: the caller owns the block, got with `old`, which is the smaller one; the new one
+            // is fresh.
             return unsafe { self.moved(pointer, old, new, old.size(), self.allocate(new)) };
         }
         // SAFETY: `pointer` came from `N::GLOBAL` with `old` (size above 0); the new size is above 0 and,
@@ -157,7 +189,8 @@ unsafe impl<N: StaticGlobal> Allocator for FromGlobal<N> {
     ) -> Result<NonNull<[u8]>, AllocError> {
         if old.size() == 0 {
             // A block that held nothing: zeroed memory from `N::GLOBAL` may cost no memset.
-            // SAFETY: the caller owns the block, got with `old`, which is the smaller one.
+            // SAFETY: the caller owns the block, got with `old`, which is the smaller one; the new one
+            // is fresh.
             return unsafe { self.moved(pointer, old, new, 0, self.allocate_zeroed(new)) };
         }
         // SAFETY: the caller's duties are the same.
@@ -178,7 +211,8 @@ unsafe impl<N: StaticGlobal> Allocator for FromGlobal<N> {
     ) -> Result<NonNull<[u8]>, AllocError> {
         debug_assert!(new.size() <= old.size());
         if new.size() == 0 || old.align() != new.align() {
-            // SAFETY: the caller owns the block, got with `old`; `new` is the smaller one.
+            // SAFETY: the caller owns the block, got with `old`; `new` is the smaller one, and its
+            // block is fresh.
             return unsafe { self.moved(pointer, old, new, new.size(), self.allocate(new)) };
         }
         // SAFETY: `pointer` came from `N::GLOBAL` with `old` (whose size is at least the new one, which

@@ -47,7 +47,7 @@ pub use error::{BuildError, Refused, Unsupported};
 pub use global::{FromGlobal, StaticGlobal};
 pub use plan::Plan;
 pub use profile::{Frees, Profile, Reset, Sizes, Threads};
-pub use shape::{Fixed, Shape};
+pub use shape::{Fixed, Shape, Small};
 pub use table::Table;
 
 /// A way of allocating memory.
@@ -117,6 +117,9 @@ pub trait Strategy: Sized {
     fn new(plan: &Plan) -> Result<Self, BuildError>;
 
     /// The allocator that serves this strategy's memory.
+    ///
+    /// All handles of one strategy serve the same memory: each is as good as a copy of any other,
+    /// so a block that came from one may be freed to another.
     fn handle(&self) -> Self::Handle<'_>;
 
     /// What this strategy can serve; the same as [`PROFILE`](Self::PROFILE) but for

@@ -2,11 +2,33 @@
 
 use core::alloc::Layout;
 
+mod sealed {
+    /// Keeps [`Shape`](super::Shape) to the types of this file.
+    pub trait Sealed {}
+}
+
 /// The layout of a block. It is a trait so that a layout that is known at compile
 /// time stays one: a constant layout and an opaque one differ by half in the
 /// instructions of a fast path.
-pub trait Shape: Copy {
-    /// Size and alignment.
+///
+/// It is sealed: a [`Block`](crate::Block) asks its shape again when it is freed, and is sound only
+/// if the answer is the layout that it was allocated with. That holds for [`Fixed`], [`Small`] and
+/// [`Layout`], and could not be asked of a safe trait that anybody implements.
+///
+/// ```compile_fail,E0277
+/// use std::alloc::Layout;
+///
+/// #[derive(Clone, Copy)]
+/// struct Another;
+///
+/// impl strategy::Shape for Another {
+///     fn layout(self) -> Layout {
+///         Layout::new::<u64>()
+///     }
+/// }
+/// ```
+pub trait Shape: sealed::Sealed + Copy {
+    /// Size and alignment: the same whenever it is asked.
     fn layout(self) -> Layout;
 }
 
@@ -21,6 +43,8 @@ pub trait Shape: Copy {
 #[derive(Clone, Copy, Debug)]
 pub struct Fixed<const SIZE: usize, const ALIGN: usize>;
 
+impl<const SIZE: usize, const ALIGN: usize> sealed::Sealed for Fixed<SIZE, ALIGN> {}
+
 impl<const SIZE: usize, const ALIGN: usize> Shape for Fixed<SIZE, ALIGN> {
     #[inline]
     fn layout(self) -> Layout {
@@ -34,6 +58,33 @@ impl<const SIZE: usize, const ALIGN: usize> Shape for Fixed<SIZE, ALIGN> {
         }
     }
 }
+
+/// A block of this many bytes, aligned to [`Small::ALIGN`]: a `Layout` in two bytes, so that a
+/// table of ten thousand live blocks stays small beside them.
+///
+/// ```
+/// use strategy::{Shape, Small};
+/// let layout = Small(100).layout();
+/// assert_eq!((layout.size(), layout.align()), (100, 8));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Small(pub u16);
+
+impl Small {
+    /// The alignment of every small block: that of the stamp.
+    pub const ALIGN: usize = 8;
+}
+
+impl sealed::Sealed for Small {}
+
+impl Shape for Small {
+    #[inline]
+    fn layout(self) -> Layout {
+        Layout::from_size_align(usize::from(self.0), Self::ALIGN).expect("64 KiB do not overflow")
+    }
+}
+
+impl sealed::Sealed for Layout {}
 
 /// A layout that is known only at run time.
 impl Shape for Layout {

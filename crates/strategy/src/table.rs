@@ -33,9 +33,9 @@ use crate::{Block, Refused, Shape, Strategy};
 /// assert_eq!(table.take(7).unwrap().stamp(), 42);
 /// assert!(table.take(7).is_none());
 /// ```
-pub struct Table<'a, S: Strategy, L: Shape = Layout> {
-    strategy: &'a S,
-    /// Each is empty or the parts of a block of `strategy` that is owned by the slot.
+pub struct Table<'a, S: Strategy + 'a, L: Shape = Layout> {
+    handle: S::Handle<'a>,
+    /// Each is empty or the parts of a block that came from `handle` and is owned by the slot.
     slots: Vec<Option<(NonNull<u8>, L)>>,
 }
 
@@ -44,7 +44,7 @@ impl<'a, S: Strategy, L: Shape> Table<'a, S, L> {
     /// allocator's.
     #[must_use]
     pub fn new(strategy: &'a S, slots: usize) -> Self {
-        Self { strategy, slots: vec![None; slots] }
+        Self { handle: strategy.handle(), slots: vec![None; slots] }
     }
 
     /// Allocates a block into a slot, with `stamp` at its start. What the slot held is freed.
@@ -59,7 +59,8 @@ impl<'a, S: Strategy, L: Shape> Table<'a, S, L> {
     #[inline]
     pub fn allocate(&mut self, slot: usize, shape: L, stamp: u64) -> Result<(), Refused> {
         let place = &mut self.slots[slot];
-        let old = place.replace(Block::new(self.strategy, shape, stamp)?.into_parts());
+        let old =
+            place.replace(Block::<'a, S, L>::stamped_by(self.handle, shape, stamp)?.into_parts());
         // SAFETY: the parts were in the slot and are not any more.
         drop(old.map(|parts| unsafe { self.block(parts) }));
         Ok(())
@@ -83,13 +84,13 @@ impl<'a, S: Strategy, L: Shape> Table<'a, S, L> {
     /// The parts were taken out of a slot and are in none any more.
     #[inline]
     unsafe fn block(&self, (pointer, shape): (NonNull<u8>, L)) -> Block<'a, S, L> {
-        // SAFETY: from a slot, they are the parts of a block of `strategy` (the invariant of
-        // `slots`); in none any more, they are used once (the caller's duty).
-        unsafe { Block::from_parts(self.strategy, pointer, shape) }
+        // SAFETY: from a slot, they are the parts of a block that came from `handle` (the invariant
+        // of `slots`); in none any more, they are used once (the caller's duty).
+        unsafe { Block::from_parts(self.handle, pointer, shape) }
     }
 }
 
-impl<S: Strategy, L: Shape> Drop for Table<'_, S, L> {
+impl<'a, S: Strategy + 'a, L: Shape> Drop for Table<'a, S, L> {
     fn drop(&mut self) {
         for slot in 0..self.slots.len() {
             drop(self.take(slot));
@@ -97,7 +98,7 @@ impl<S: Strategy, L: Shape> Drop for Table<'_, S, L> {
     }
 }
 
-impl<S: Strategy, L: Shape> fmt::Debug for Table<'_, S, L> {
+impl<'a, S: Strategy + 'a, L: Shape> fmt::Debug for Table<'a, S, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let live = self.slots.iter().flatten().count();
         f.debug_struct("Table").field("slots", &self.slots.len()).field("live", &live).finish()

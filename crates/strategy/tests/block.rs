@@ -1,4 +1,4 @@
-//! Blocks: the stamps at every size and stride, and what dropping and abandoning does.
+//! Blocks: the stamps at every size and stride, and what dropping and forgetting does.
 
 use allocator_api2::alloc::{Allocator, Layout};
 use strategy::contract::Probe;
@@ -78,7 +78,7 @@ fn a_page_stride_touches_every_page() {
 }
 
 #[test]
-fn a_block_gives_itself_back_and_an_abandoned_one_does_not() {
+fn a_block_gives_itself_back_and_a_forgotten_one_does_not() {
     let strategy = probed();
     let block = Block::new(&strategy, Fixed::<64, 8>, 7).unwrap();
     assert_eq!(strategy.0.bytes_out(), 64);
@@ -88,7 +88,7 @@ fn a_block_gives_itself_back_and_an_abandoned_one_does_not() {
 
     let block = Block::new(&strategy, Fixed::<64, 8>, 7).unwrap();
     let (at, layout) = strategy.0.largest_out().unwrap();
-    block.abandon();
+    core::mem::forget(block);
     assert_eq!((strategy.0.bytes_out(), layout), (64, Fixed::<64, 8>.layout()));
     assert!(at.is_multiple_of(8));
 }

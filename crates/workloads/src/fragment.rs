@@ -1,9 +1,8 @@
 //! Holes that are too small for what comes next.
 
 use rand::RngExt;
-use strategy::{Block, Plan, Strategy};
+use strategy::{Block, Plan, Small, Strategy};
 
-use crate::small::{self, Small};
 use crate::{Description, Failure, Measure, Tally, Workload, stamp, stream};
 
 /// Phases in one pass.
@@ -76,7 +75,7 @@ impl Workload for Fragment {
     }
 
     fn plan(&self) -> Plan {
-        Plan { max_align: small::ALIGN, ..Plan::sizes(FIRST.into(), MAX.into()) }.live(LIVE)
+        Plan { max_align: Small::ALIGN, ..Plan::sizes(FIRST.into(), MAX.into()) }.live(LIVE)
     }
 
     fn answer(&self) -> Tally {

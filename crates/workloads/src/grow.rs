@@ -9,7 +9,10 @@ use crate::{Description, Failure, Measure, Tally, Workload, stamp};
 const BYTES: usize = 1 << 20;
 
 /// What is appended at a time: 64 bytes, so that appending costs little beside growing.
-type Piece = [u64; 8];
+type Piece = [u64; WORDS];
+
+/// Words in a piece, all with the piece's stamp.
+const WORDS: usize = 8;
 
 /// Pieces in the full vector.
 const PIECES: u64 = (BYTES / size_of::<Piece>()) as u64;
@@ -43,7 +46,7 @@ impl Workload for Grow {
     }
 
     fn answer(&self) -> Tally {
-        (0..PIECES).map(stamp).collect()
+        (0..PIECES).map(|index| stamp(index).wrapping_mul(WORDS as u64)).collect()
     }
 
     fn run<S: Strategy>(&self, strategy: &mut S, measure: &mut Measure<'_>) -> Result<(), Failure> {
@@ -56,9 +59,11 @@ impl Workload for Grow {
                     pieces
                         .try_reserve(1)
                         .map_err(|error| Failure::not_grown(error, size_of_val(&*pieces)))?;
-                    pieces.push([stamp(index); size_of::<Piece>() / size_of::<u64>()]);
+                    pieces.push([stamp(index); WORDS]);
                 }
-                pieces.iter().for_each(|piece| tally.add(piece[0]));
+                for piece in &pieces {
+                    tally.add(piece.iter().copied().fold(0, u64::wrapping_add));
+                }
                 drop(pieces);
                 if resets {
                     strategy.reset()?;

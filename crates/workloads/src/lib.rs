@@ -17,7 +17,6 @@ mod grow;
 pub mod hot;
 mod pair;
 mod request;
-mod small;
 mod stream;
 mod tally;
 mod zeroed;

@@ -1,10 +1,11 @@
 //! The life of a request: many small blocks that are given up together.
 
+use std::mem::ManuallyDrop;
+
 use arrayvec::ArrayVec;
 use rand::RngExt;
-use strategy::{Block, Plan, Reset, Strategy};
+use strategy::{Block, Plan, Reset, Small, Strategy};
 
-use crate::small::{self, Small};
 use crate::{Description, Failure, Measure, Tally, Workload, stamp, stream};
 
 /// Blocks in one request, which is one pass.
@@ -45,7 +46,7 @@ impl Workload for Request {
     }
 
     fn plan(&self) -> Plan {
-        Plan { max_align: small::ALIGN, ..Plan::sizes(MIN.into(), MAX.into()) }
+        Plan { max_align: Small::ALIGN, ..Plan::sizes(MIN.into(), MAX.into()) }
             .live(BLOCKS)
             .freed_together()
     }
@@ -60,16 +61,18 @@ impl Workload for Request {
         measure(&mut |passes| {
             let mut tally = Tally::default();
             for _ in 0..passes {
-                // On the stack, since a block borrows the strategy and has to be gone before
-                // the reset, and a vector on the heap would be work for System alone.
-                let mut blocks = ArrayVec::<_, BLOCKS>::new();
+                // Whoever resets frees no block, so they are not dropped by themselves. On the
+                // stack, since a block borrows the strategy and has to be gone before the reset,
+                // and a vector on the heap would be work for System alone.
+                let mut blocks = ManuallyDrop::new(ArrayVec::<_, BLOCKS>::new());
                 for (&size, index) in sizes.iter().zip(0..) {
                     blocks.push(Block::new(strategy, size, stamp(index))?);
                 }
                 blocks.iter().for_each(|block| tally.add(block.stamp()));
                 if resets {
-                    blocks.into_iter().for_each(Block::abandon);
                     strategy.reset()?;
+                } else {
+                    blocks.clear();
                 }
             }
             Ok(tally)

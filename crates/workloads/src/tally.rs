@@ -20,6 +20,16 @@ impl Tally {
         self.checksum = self.checksum.wrapping_add(stamp);
     }
 
+    /// This tally, if it is the one that the seed fixes.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::WrongAnswer`] if it is not.
+    pub fn verified(self, expected: Self) -> Result<Self, Failure> {
+        let found = self;
+        if found == expected { Ok(found) } else { Err(Failure::WrongAnswer { expected, found }) }
+    }
+
     /// The tally of `passes` passes that each did this.
     #[must_use]
     pub fn times(self, passes: u64) -> Self {

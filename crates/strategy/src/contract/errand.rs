@@ -5,12 +5,12 @@ use super::finding::Outcome;
 /// A function and the address of what it works on, without their types and lifetimes.
 #[derive(Clone, Copy)]
 pub(super) struct Errand {
-    /// May be called with `with`, says who made the errand.
+    /// May be called with `with` by whoever runs the errand, says who made it.
     run: unsafe fn(*const ()) -> Outcome,
     with: *const (),
 }
 
-// SAFETY: `run` may be called with `with` on any thread (the duty of `new`).
+// SAFETY: `run` may be called with `with` on whatever thread runs the errand (the duty of `new`).
 unsafe impl Send for Errand {}
 
 // SAFETY: as above, by several threads at once.
@@ -21,8 +21,9 @@ impl Errand {
     ///
     /// # Safety
     ///
-    /// `run` may be called with `with` on any thread, also by several at once and more than
-    /// once, for as long as there is a copy of the errand.
+    /// Whoever runs the errand or a copy of it, on whatever thread and however often, may call
+    /// `run` with `with` there and then. The maker knows them all, since a copy runs only where
+    /// the maker has sent it.
     pub(super) const unsafe fn new(run: unsafe fn(*const ()) -> Outcome, with: *const ()) -> Self {
         Self { run, with }
     }

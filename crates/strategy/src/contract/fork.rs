@@ -139,8 +139,10 @@ fn fork<S: Strategy + Sync>(plan: &Plan) -> Outcome {
     let held = (0..model.len()).map(|index| model.held(index)).collect();
     let prepared = ManuallyDrop::new(Box::new(Prepared { strategy, held }));
     let with = (&raw const **prepared).cast();
-    // SAFETY: `with` points to a `Prepared<S>`, which is `Sync` since `S` is, and is dropped below
-    // after the child, the only one to run the errand, has ended.
+    // SAFETY: `with` points to a `Prepared<S>`. It is not `Sync`, for it holds the pointers of
+    // blocks, and need not be: only the child runs the errand, once, on its only thread, which goes
+    // on from this one and has a copy of all memory to itself. Here, `prepared` is not moved or
+    // dropped before the child is there, or is known not to be.
     let errand = unsafe { Errand::new(in_the_child::<S>, with) };
     let mut command = Command::new("never-started");
     let in_child = move || {

@@ -60,8 +60,8 @@ struct Inside;
 impl Inside {
     /// Nothing if it is inside already.
     fn enter() -> Option<Self> {
-        let inside = INSIDE.replace(true);
-        (!inside).then_some(Self)
+        // Not `then_some`, which would build a guard in either case, and drop it.
+        if INSIDE.replace(true) { None } else { Some(Self) }
     }
 }
 
@@ -296,7 +296,47 @@ fn exercise() {
 
 #[cfg(test)]
 mod tests {
+    use std::alloc::System;
+
     use super::*;
+
+    /// Allocates through `NESTED` twice, for every block.
+    struct Nesting;
+
+    static NESTED: Reentry<Nesting> = Reentry::new(Nesting);
+
+    // SAFETY: all memory is `System`'s, or that of `NESTED`, to which it is freed.
+    unsafe impl GlobalAlloc for Nesting {
+        unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+            for _ in 0..2 {
+                // SAFETY: the caller's duties are the same.
+                let nested = unsafe { NESTED.alloc(layout) };
+                assert!(NESTED.spare.owns(nested), "served inside of itself");
+                // SAFETY: it came from there with this layout.
+                unsafe { NESTED.dealloc(nested, layout) };
+            }
+            // SAFETY: the caller's duties are the same.
+            unsafe { System.alloc(layout) }
+        }
+
+        unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+            // SAFETY: the caller's duties are the same.
+            unsafe { System.dealloc(block, layout) }
+        }
+    }
+
+    #[test]
+    fn every_nested_call_is_seen_not_only_the_first() {
+        let layout = Layout::new::<u64>();
+        for round in 1..=2 {
+            // SAFETY: the size is not 0.
+            let block = unsafe { NESTED.alloc(layout) };
+            assert!(!NESTED.spare.owns(block));
+            // SAFETY: it came from there with this layout.
+            unsafe { NESTED.dealloc(block, layout) };
+            assert_eq!((NESTED.calls(), NESTED.reentered()), (4 * round, 2 * round));
+        }
+    }
 
     #[test]
     fn spare_blocks_are_apart_and_start_over() {

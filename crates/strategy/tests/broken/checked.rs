@@ -2,8 +2,12 @@
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
+use std::panic::AssertUnwindSafe;
 
-use strategy::{AllocError, Allocator, Block, Checked, Plan, Strategy, contract};
+use allocator_api2::alloc::Global;
+use strategy::{
+    AllocError, Allocator, Block, BuildError, Checked, Plan, Profile, Strategy, contract,
+};
 
 use crate::chunks::{self, Chunks};
 use crate::fault;
@@ -151,6 +155,59 @@ fn growing_that_fails_leaves_the_block() {
     assert_eq!((checked.violation(), checked.stats().unwrap().live_bytes), (None, 0));
 }
 
+/// `Global`, which panics instead of resizing.
+#[derive(Clone, Copy)]
+struct Panicking;
+
+// SAFETY: the blocks are those of `Global`, which keeps the contract; a panic changes nothing.
+unsafe impl Allocator for Panicking {
+    fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
+        Global.allocate(layout)
+    }
+
+    unsafe fn deallocate(&self, pointer: NonNull<u8>, layout: Layout) {
+        // SAFETY: the caller's duties are the same.
+        unsafe { Global.deallocate(pointer, layout) };
+    }
+
+    unsafe fn grow(
+        &self,
+        _pointer: NonNull<u8>,
+        _old: Layout,
+        _new: Layout,
+    ) -> Result<NonNull<[u8]>, AllocError> {
+        std::panic::resume_unwind(Box::new(()))
+    }
+}
+
+impl Strategy for Panicking {
+    const NAME: &'static str = "panicking";
+    const ABOUT: &'static str = "panics when a block is to grow, for tests";
+    const PROFILE: Profile = Profile::GENERAL;
+    type Handle<'a> = Self;
+
+    fn new(_plan: &Plan) -> Result<Self, BuildError> {
+        Ok(Self)
+    }
+
+    fn handle(&self) -> Self {
+        Self
+    }
+}
+
+#[test]
+fn growing_that_panics_leaves_the_block() {
+    let checked = Checked::<Panicking>::new(&Plan::default()).unwrap();
+    let mut texts = allocator_api2::vec::Vec::<Box<str>, _>::new_in(checked.handle());
+    texts.reserve_exact(2);
+    texts.extend(["one".into(), "two".into()]);
+    let grow = AssertUnwindSafe(|| texts.reserve(100));
+    assert!(std::panic::catch_unwind(grow).is_err());
+    assert_eq!(texts, ["one".into(), "two".into()]);
+    drop(texts);
+    assert_eq!(checked.violation(), None);
+}
+
 /// A resize of memory that was never written, as a vector does with its spare capacity.
 #[test]
 fn bytes_that_were_never_written_may_be_resized() {
@@ -187,7 +244,7 @@ fn a_reset_forgets_the_live_blocks() {
     let mut checked = checked::<{ fault::NONE }>();
     for round in 0..3 {
         for number in 0..100 {
-            Block::new(&checked, layout(64, 8), number).unwrap().abandon();
+            core::mem::forget(Block::new(&checked, layout(64, 8), number).unwrap());
         }
         assert!(Block::new(&checked, layout(64, 8), 0).is_err(), "round {round}");
         checked.reset().unwrap();
