@@ -11,7 +11,7 @@ use report::record::Settings;
 
 /// How a cell is measured. Many short rounds rather than few long ones: two processes of one cell
 /// differ by the luck of their addresses more than two samples of one process differ.
-const FULL: Pace = Pace { rounds: 15, sample_size: 10, measurement_s: 0.08, warm_up_s: 0.03 };
+const FULL: Pace = Pace { rounds: 24, sample_size: 10, measurement_s: 0.05, warm_up_s: 0.015 };
 
 /// The same with `--quick`.
 const QUICK: Pace = Pace { rounds: 5, sample_size: 10, measurement_s: 0.04, warm_up_s: 0.02 };
@@ -55,7 +55,7 @@ pub(crate) struct Args {
     #[arg(long)]
     quick: bool,
 
-    /// Rounds over the matrix [default: 15, with --quick 5]
+    /// Rounds over the matrix [default: 24, with --quick 5]
     #[arg(long, value_name = "N", value_parser = rounds, help_heading = "Heapmark")]
     rounds: Option<u32>,
     /// The folder of this run [default: results/<UTC time>-<host>]
@@ -72,10 +72,10 @@ pub(crate) struct Args {
     /// Samples of a cell in a round, at least 10 [default: 10]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(10..=100_000), help_heading = "Measuring (criterion)")]
     sample_size: Option<u32>,
-    /// Seconds of sampling of a cell in a round [default: 0.08, with --quick 0.04]
+    /// Seconds of sampling of a cell in a round [default: 0.05, with --quick 0.04]
     #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = "Measuring (criterion)")]
     measurement_time: Option<f64>,
-    /// Seconds of warm-up of a cell in a round [default: 0.03, with --quick 0.02]
+    /// Seconds of warm-up of a cell in a round [default: 0.015, with --quick 0.02]
     #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = "Measuring (criterion)")]
     warm_up_time: Option<f64>,
 
