@@ -32,7 +32,7 @@ fn a_line_that_is_no_cell_is_named() {
     assert_eq!(
         error,
         "cells.jsonl line 17: not a cell (invalid type: integer `5`, expected a string at \
-         column 8); remove the line to measure that cell again"
+         column 8); remove the line and --resume measures its row again"
     );
 }
 
