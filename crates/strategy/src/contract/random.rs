@@ -1,5 +1,6 @@
 //! A small generator, so that this crate needs no other.
 
+use core::ops::RangeInclusive;
 use std::env;
 
 /// SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014): a
@@ -27,13 +28,26 @@ impl Random {
     }
 }
 
-/// The seeds of the random sequences: fixed ones, so that a test does the same each time, or the
+/// The seeds of the long sequences: fixed ones, so that a test does the same each time, or the
 /// one in the environment variable `CONTRACT_SEED`.
-pub(super) fn seeds() -> Vec<u64> {
-    match env::var("CONTRACT_SEED").ok().and_then(|seed| seed.parse().ok()) {
-        Some(seed) => vec![seed],
-        None => vec![1, 2, 3],
-    }
+pub(super) fn seeds() -> RangeInclusive<u64> {
+    numbered(3)
+}
+
+/// The seeds of the short sequences: as many as the environment variable `CONTRACT_SEQUENCES` says,
+/// or the one in `CONTRACT_SEED`.
+pub(super) fn short_seeds() -> RangeInclusive<u64> {
+    numbered(number_in("CONTRACT_SEQUENCES").unwrap_or(10_000))
+}
+
+fn numbered(count: u64) -> RangeInclusive<u64> {
+    number_in("CONTRACT_SEED").map_or(1..=count, |seed| seed..=seed)
+}
+
+/// The number in an environment variable, if it is set.
+fn number_in(variable: &str) -> Option<u64> {
+    let text = env::var(variable).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{variable}={text} is not a number")))
 }
 
 #[cfg(test)]

@@ -1,36 +1,40 @@
 //! Line 3: random sequences of everything, against the model.
 
+use super::caught;
 use super::finding::{Outcome, hold};
 use super::model::Model;
-use super::plans::{frees_one_by_one, plans, random_layout, renew, served, with};
-use super::random::{Random, seeds};
-use crate::{Frees, Plan, Reset, Strategy};
+use super::plans::{frees_one_by_one, plan, plans, random_layout, renew, served, with};
+use super::random::{Random, seeds, short_seeds};
+use crate::{Frees, Plan, Profile, Reset, Strategy};
 
-/// The operations of one sequence.
+/// The operations of a long sequence.
 const OPERATIONS: usize = 3000;
 
-/// Every so many operations all live blocks are checked, and a reset is called.
+/// Every so many operations of a long sequence all live blocks are checked, and a reset is called.
 const CHECK_ALL: usize = 100;
 
+/// The short ones first, whose reports are the easier to follow.
 pub(super) fn apart<S: Strategy>() -> Outcome {
+    short::<S>()?;
+    long::<S>()
+}
+
+/// A few long sequences, in which a strategy grows old.
+fn long<S: Strategy>() -> Outcome {
     // Where nothing is freed before the reset, more blocks make a longer way there.
     let live = if S::PROFILE.frees == Frees::Together { 600 } else { 200 };
     for seed in seeds() {
         for plan in plans(S::PROFILE, &[8, 48, 1024, 4096], 256, live) {
-            with::<S>(&plan, |strategy, model| {
+            run::<S>(seed, &plan, |strategy, model| {
                 let mut random = Random::new(seed);
                 for operation in 0..OPERATIONS {
-                    step(strategy, model, &plan, &mut random).map_err(|violation| {
-                        violation.at(format_args!("operation {operation}, CONTRACT_SEED={seed}"))
-                    })?;
+                    step(strategy, model, &plan, &mut random)
+                        .map_err(|violation| violation.at(format_args!("operation {operation}")))?;
                     if operation % CHECK_ALL == CHECK_ALL - 1 {
-                        resets(strategy, model, &plan, &mut random)
-                            .and_then(|()| model.check_all())
-                            .map_err(|violation| {
-                                violation.at(format_args!(
-                                    "after operation {operation}, CONTRACT_SEED={seed}"
-                                ))
-                            })?;
+                        let renews = random.below(8) == 0;
+                        resets(strategy, model, &plan, renews).map_err(|violation| {
+                            violation.at(format_args!("after operation {operation}"))
+                        })?;
                     }
                 }
                 Ok(())
@@ -38,6 +42,48 @@ pub(super) fn apart<S: Strategy>() -> Outcome {
         }
     }
     Ok(())
+}
+
+/// Many short sequences, each with a seed of its own and on a strategy built anew for a plan of its
+/// own: the first blocks, the last of a few, and both again after a reset.
+fn short<S: Strategy>() -> Outcome {
+    let seeds = short_seeds();
+    println!("{}: short sequences with the seeds {seeds:?}", S::NAME);
+    for seed in seeds {
+        let mut random = Random::new(seed);
+        let plan = short_plan(S::PROFILE, &mut random);
+        run::<S>(seed, &plan, |strategy, model| {
+            for operation in 0..20 + random.below(41) {
+                match random.below(16) {
+                    0 => resets(strategy, model, &plan, true),
+                    _ => step(strategy, model, &plan, &mut random),
+                }
+                .map_err(|violation| violation.at(format_args!("short, operation {operation}")))?;
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+/// Runs one sequence on a strategy of its own. Whatever goes wrong in it names the seed.
+fn run<S: Strategy>(
+    seed: u64,
+    plan: &Plan,
+    sequence: impl FnOnce(&mut S, &mut Model) -> Outcome,
+) -> Outcome {
+    caught(3, || with(plan, sequence))
+        .map_err(|violation| violation.at(format_args!("CONTRACT_SEED={seed}")))
+}
+
+/// A plan within `profile` of a few blocks, so that they run out and are reused. Most are small.
+fn short_plan(profile: Profile, random: &mut Random) -> Plan {
+    let size = match random.below(8) {
+        0 => random.below(5000),
+        1 | 2 => random.below(600),
+        _ => random.below(100),
+    };
+    plan(profile, size, 1 << random.below(9), 3 + random.below(20))
 }
 
 /// One operation, and a look at another block.
@@ -88,17 +134,13 @@ fn step<S: Strategy>(
     }
 }
 
-/// Calls reset: always where it is an error that changes nothing, seldom where it works.
-fn resets<S: Strategy>(
-    strategy: &mut S,
-    model: &mut Model,
-    plan: &Plan,
-    random: &mut Random,
-) -> Outcome {
+/// Calls reset where it is an error that changes nothing, and where it works if `renews` is set.
+/// All blocks are checked.
+fn resets<S: Strategy>(strategy: &mut S, model: &mut Model, plan: &Plan, renews: bool) -> Outcome {
     if strategy.profile().reset == Reset::Unsupported {
         hold!(8, strategy.reset().is_err(), "reset worked, and its profile says that it has none");
-    } else if random.below(8) == 0 {
+    } else if renews {
         renew(strategy, model, plan)?;
     }
-    Ok(())
+    model.check_all()
 }

@@ -23,6 +23,10 @@ pub const TWICE: u8 = 30;
 pub const SCRIBBLES: u8 = 31;
 /// A block begins in the middle of the one before, from time to time.
 pub const OVERLAPS: u8 = 32;
+/// If a plan has few blocks, the last of them is one that is live.
+pub const LAST_TWICE: u8 = 33;
+/// If a plan has few blocks, the last of them is a panic.
+pub const LAST_PANICS: u8 = 34;
 /// Zeroed blocks are not zeroed; fresh ones are zero by luck.
 pub const DIRTY: u8 = 40;
 /// The last byte is not zeroed.

@@ -6,6 +6,9 @@ mod fault;
 mod leaky;
 mod slots;
 
+use std::env;
+use std::process::Command;
+
 use chunks::Chunks;
 use leaky::Leaky;
 use slots::Slots;
@@ -41,6 +44,7 @@ caught! { Slots:
     line_03_catches_a_block_handed_out_twice: TWICE, 3 apart;
     line_03_catches_a_free_that_writes_elsewhere: SCRIBBLES, 3 apart;
     line_03_catches_blocks_that_overlap: OVERLAPS, 3 apart;
+    line_03_catches_a_last_block_of_few_handed_out_twice: LAST_TWICE, 3 apart;
     line_04_catches_reused_blocks_that_are_not_zeroed: DIRTY, 4 zeroed;
     line_04_catches_a_last_byte_that_is_not_zeroed: DIRTY_LAST, 4 zeroed;
     line_04_catches_a_tail_that_is_not_zeroed: DIRTY_TAIL, 4 zeroed;
@@ -139,10 +143,28 @@ fn check_finds_the_line_that_is_broken() {
 }
 
 #[test]
-fn a_random_sequence_reports_its_seed() {
-    let finding = contract::apart::<Slots<{ fault::TWICE }>>().unwrap_err();
-    assert!(finding.seen.contains("CONTRACT_SEED=1"), "{finding}");
+fn a_random_sequence_reports_its_seed_which_runs_it_again() {
+    let finding = contract::apart::<Slots<{ fault::LAST_TWICE }>>().unwrap_err();
     assert!(finding.seen.contains("overlaps block"), "{finding}");
+    let (_, seed) = finding.seen.split_once("CONTRACT_SEED=").expect("a seed is named");
+    let seed: u64 = seed.trim_end_matches(']').parse().unwrap();
+    let caught_with = |variable, number: u64| {
+        let test = "line_03_catches_a_last_block_of_few_handed_out_twice";
+        let mut program = Command::new(env::current_exe().unwrap());
+        program.args(["--exact", test]).env(variable, number.to_string());
+        program.output().unwrap().status.success()
+    };
+    assert!(caught_with("CONTRACT_SEED", seed), "{finding}");
+    assert!(caught_with("CONTRACT_SEQUENCES", seed), "{finding}");
+    // It is the first seed that finds it; neither those before it nor a long sequence do.
+    assert!(!caught_with("CONTRACT_SEED", seed - 1), "{finding}");
+    assert!(!caught_with("CONTRACT_SEQUENCES", seed - 1), "{finding}");
+}
+
+#[test]
+fn a_panic_in_a_random_sequence_reports_the_seed() {
+    let finding = contract::apart::<Slots<{ fault::LAST_PANICS }>>().unwrap_err();
+    assert!(finding.seen.contains("panicked: the last block [CONTRACT_SEED="), "{finding}");
 }
 
 #[test]

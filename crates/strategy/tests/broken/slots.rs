@@ -128,8 +128,11 @@ impl<const FAULT: u8> Slots<FAULT> {
         self.find_home(&mut state);
         state.allocated += 1;
         let odd = state.allocated.is_multiple_of(50);
+        let last = self.is_last_of_few(&state);
+        assert!(!(last && FAULT == fault::LAST_PANICS), "the last block");
         let (slot, offset) = match state.out.last() {
             Some(&(live, ..)) if odd && FAULT == fault::TWICE => (live, 0),
+            Some(&(live, ..)) if last && FAULT == fault::LAST_TWICE => (live, 0),
             Some(&(live, ..)) if odd && FAULT == fault::OVERLAPS && size < SLACK => (
                 live,
                 self.plan
@@ -187,6 +190,11 @@ impl<const FAULT: u8> Slots<FAULT> {
         if FAULT == fault::SCRIBBLES && slot > 0 {
             self.wipe(slot - 1, 0xEE);
         }
+    }
+
+    /// Whether all blocks of a plan of a few are out but one, and the one that it may keep.
+    fn is_last_of_few(&self, state: &State) -> bool {
+        (3..8).contains(&self.plan.live_blocks) && state.free.len() <= 2
     }
 
     /// Panics, or waits, when the thread's destructors have run; notes the state for them otherwise.

@@ -1,33 +1,13 @@
 //! The control: blocks that are distinct, whole and touched.
 
 use std::ptr::NonNull;
-use std::rc::Rc;
 
-use allocator_api2::alloc::{AllocError, Allocator, Layout};
+use allocator_api2::alloc::{Allocator, Layout};
 use allocator_api2::boxed::Box;
 use allocator_api2::vec::Vec as NoopVec;
-use rand::RngExt;
+use strategy::contract::Probe;
 use strategy::{BuildError, Plan, Strategy};
 use strategy_noop::Noop;
-
-use crate::backing::Backing;
-use crate::model::drive;
-
-/// A `Backing` that the test keeps a handle of; a strategy wants one that has a default.
-#[derive(Clone, Default)]
-struct Shared(Rc<Backing>);
-
-// SAFETY: every block is one of the `Backing`, and clones have the same one.
-unsafe impl Allocator for Shared {
-    fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
-        self.0.allocate(layout)
-    }
-
-    unsafe fn deallocate(&self, pointer: NonNull<u8>, layout: Layout) {
-        // SAFETY: the caller's duty.
-        unsafe { self.0.deallocate(pointer, layout) };
-    }
-}
 
 fn layout(size: usize, align: usize) -> Layout {
     Layout::from_size_align(size, align).unwrap()
@@ -35,30 +15,6 @@ fn layout(size: usize, align: usize) -> Layout {
 
 fn noop(plan: &Plan) -> Noop {
     Noop::new(plan).unwrap()
-}
-
-#[test]
-fn random_operations_agree_with_a_model() {
-    let plan = Plan { max_align: 128, ..Plan::sizes(0, 200) }.live(100).growing();
-    let Shared(backing) = Shared::default();
-    let mut noop = Noop::new_in(&plan, Shared(Rc::clone(&backing))).unwrap();
-    for seed in 0..4 {
-        drive(
-            &noop,
-            seed,
-            20_000,
-            100,
-            |random| layout(random.random_range(0..=300), 1 << random.random_range(0..9)),
-            |request| request.size() <= 256 && request.align() <= 128,
-        );
-        assert_eq!(noop.stats().unwrap().live_bytes, 0);
-        noop.reset().unwrap();
-    }
-    let reserved = noop.stats().unwrap().reserved_bytes;
-    assert_eq!((backing.calls(), backing.bytes()), (1, reserved));
-    let _still_out = (&noop).allocate(layout(64, 8)).unwrap();
-    drop(noop);
-    assert_eq!(backing.bytes(), 0);
 }
 
 #[test]
@@ -116,13 +72,13 @@ fn what_is_too_large_is_an_error() {
 
 #[test]
 fn a_refusal_of_the_backing_is_an_error() {
-    let backing = Backing::default();
-    backing.refuse_after(0);
+    let backing = Probe::new();
+    backing.fail_on(1);
     let plan = Plan::sizes(64, 64).live(8);
-    let error = Noop::new_in(&plan, &backing).unwrap_err();
+    let error = Noop::new_in(&plan, backing.clone()).unwrap_err();
     assert_eq!(error, BuildError::OutOfMemory { bytes: 640 });
-    drop(Noop::new_in(&plan, &backing).unwrap());
-    assert_eq!((backing.calls(), backing.bytes()), (2, 0));
+    drop(Noop::new_in(&plan, backing.clone()).unwrap());
+    assert_eq!((backing.calls(), backing.bytes_out(), backing.fault()), (2, 0, None));
 }
 
 #[test]
