@@ -1,35 +1,21 @@
 //! Owned bytes that are freed with the layout that they were allocated with.
 
 use core::alloc::Layout;
-use core::fmt;
-use core::marker::PhantomData;
 use core::mem::{ManuallyDrop, MaybeUninit};
-use core::ops::{Deref, DerefMut};
 use core::ptr::{self, NonNull};
 
-use allocator_api2::alloc::{AllocError, Allocator, handle_alloc_error};
-use strategy::{FromGlobal, Refused, StaticGlobal};
+use allocator_api2::alloc::{AllocError, Allocator};
 
-use crate::Byte;
+use crate::{OutOfMemory, SystemMemory};
 
-/// The C library's malloc, which buffers are from unless another allocator is named. It takes no
-/// space in a buffer.
-pub type SystemMemory = FromGlobal<System>;
-
-/// Names `std::alloc::System` for [`SystemMemory`].
-#[derive(Debug)]
-pub enum System {}
-
-impl StaticGlobal for System {
-    type Global = std::alloc::System;
-    const GLOBAL: &'static std::alloc::System = &std::alloc::System;
-}
+/// The least that a buffer grows to when it grows by itself: a cache line.
+const LEAST_GROWTH: usize = 64;
 
 /// Owned bytes of any size and alignment, given back when the buffer is dropped.
 ///
-/// A buffer of `u8` is initialized and derefs to `[u8]`. A buffer of `MaybeUninit<u8>` has bytes
-/// that may never have been written, and derefs to `[MaybeUninit<u8>]`; [`filled`](Self::filled)
-/// and [`copied_from`](Self::copied_from) make one of the first kind of it.
+/// A buffer has a block with room for [`capacity`](Self::capacity) bytes, of which the first
+/// [`len`](slice::len) are written. It derefs to those as `[u8]`; the others can be written through
+/// [`spare_capacity_mut`](Self::spare_capacity_mut), and nobody can read them.
 ///
 /// ```
 /// use std::alloc::Layout;
@@ -39,16 +25,37 @@ impl StaticGlobal for System {
 /// page[0] = 7;
 /// assert_eq!((page[0], page[1], page.len()), (7, 0, 4096));
 ///
-/// let text = ManagedBuffer::uninit(Layout::new::<[u8; 5]>()).copied_from(b"hello");
-/// assert_eq!(&*text, b"hello");
+/// let mut text = ManagedBuffer::with_capacity(Layout::new::<[u8; 16]>());
+/// text.extend_from_slice(b"hello");
+/// assert_eq!(text, b"hello");
+/// assert_eq!(text.capacity(), 16);
+/// ```
+///
+/// It is a [`Write`](std::io::Write) that appends and grows, like a `Vec<u8>`, and a borrowed slice
+/// of it is a [`Read`](std::io::Read), as is a [`Cursor`](std::io::Cursor) over it:
+///
+/// ```
+/// use std::io::{Cursor, Read, Write};
+/// use strategy_raii::ManagedBuffer;
+///
+/// let mut buffer = ManagedBuffer::new();
+/// write!(buffer, "{} and {}", 1, 2)?;
+///
+/// let mut word = [0; 1];
+/// (&buffer[..]).read_exact(&mut word)?;
+/// assert_eq!(word, *b"1");
+/// let mut text = String::new();
+/// Cursor::new(buffer).read_to_string(&mut text)?;
+/// assert_eq!(text, "1 and 2");
+/// # Ok::<(), std::io::Error>(())
 /// ```
 ///
 /// What was never written cannot be read:
 ///
 /// ```compile_fail,E0308
 /// use std::alloc::Layout;
-/// let buffer = strategy_raii::ManagedBuffer::uninit(Layout::new::<u64>());
-/// let first: u8 = buffer[0];
+/// let mut buffer = strategy_raii::ManagedBuffer::with_capacity(Layout::new::<u64>());
+/// let first: u8 = buffer.spare_capacity_mut()[0];
 /// ```
 ///
 /// The bytes do not outlive the buffer, and a buffer is freed once:
@@ -90,7 +97,7 @@ impl StaticGlobal for System {
 /// # }
 /// // `OneThread` is an allocator with an `Rc` in it.
 /// fn sent<T: Send>() {}
-/// sent::<strategy_raii::ManagedBuffer<u8, OneThread>>();
+/// sent::<strategy_raii::ManagedBuffer<OneThread>>();
 /// ```
 ///
 /// ```compile_fail,E0277
@@ -107,112 +114,296 @@ impl StaticGlobal for System {
 /// #     }
 /// # }
 /// fn shared<T: Sync>() {}
-/// shared::<strategy_raii::ManagedBuffer<u8, OneThread>>();
+/// shared::<strategy_raii::ManagedBuffer<OneThread>>();
 /// ```
-pub struct ManagedBuffer<B: Byte = u8, A: Allocator = SystemMemory> {
-    /// A block that `backing` served for `layout`. It is not freed, and nothing else owns it. The
-    /// first `layout.size()` bytes are values of type `B`: for `u8`, initialized.
+pub struct ManagedBuffer<A: Allocator = SystemMemory> {
+    /// A block that `backing` served for `layout`. It is not freed, and nothing else owns it.
     start: NonNull<u8>,
+    /// The first so many bytes of the block are initialized; at most `layout.size()`.
+    len: usize,
     /// What `start` was served for, and is to be freed with.
     layout: Layout,
     /// What `start` came from.
     backing: A,
-    kind: PhantomData<B>,
 }
 
 // SAFETY: the block belongs to the buffer alone (the invariant of `start`), so moving the buffer
 // moves all access to it. Its bytes are plain data, and it is freed through `backing`, which may be
 // sent.
-unsafe impl<B: Byte, A: Allocator + Send> Send for ManagedBuffer<B, A> {}
+unsafe impl<A: Allocator + Send> Send for ManagedBuffer<A> {}
 
 // SAFETY: a shared buffer gives shared access to its bytes, which are plain data, and to `backing`,
 // which may be shared. Nothing is written or freed without exclusive access.
-unsafe impl<B: Byte, A: Allocator + Sync> Sync for ManagedBuffer<B, A> {}
+unsafe impl<A: Allocator + Sync> Sync for ManagedBuffer<A> {}
 
-impl ManagedBuffer<MaybeUninit<u8>> {
-    /// A buffer of `layout` from the C library, whose bytes are not written.
+impl ManagedBuffer {
+    /// An empty buffer from the C library, at any address. It costs nothing until it grows.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_capacity(Layout::new::<[u8; 0]>())
+    }
+
+    /// An empty buffer from the C library, with a block of `layout`.
     ///
     /// # Panics
     ///
-    /// If memory is out, as [`handle_alloc_error`] does it (which by default aborts).
+    /// If memory is out, as `handle_alloc_error` does it (which by default aborts).
     #[must_use]
-    pub fn uninit(layout: Layout) -> Self {
-        Self::uninit_in(layout, SystemMemory::new())
+    pub fn with_capacity(layout: Layout) -> Self {
+        Self::with_capacity_in(layout, SystemMemory::new())
     }
 
-    /// A buffer of `layout` from the C library, whose bytes are not written.
+    /// An empty buffer from the C library, with a block of `layout`.
     ///
     /// # Errors
     ///
-    /// [`Refused`] if memory is out.
+    /// [`OutOfMemory`] if there is no such block.
     #[inline]
-    pub fn try_uninit(layout: Layout) -> Result<Self, Refused> {
-        Self::try_uninit_in(layout, SystemMemory::new())
+    pub fn try_with_capacity(layout: Layout) -> Result<Self, OutOfMemory> {
+        Self::try_with_capacity_in(layout, SystemMemory::new())
+    }
+
+    /// A buffer from the C library, as long as its block of `layout`, all bytes 0.
+    ///
+    /// # Panics
+    ///
+    /// If memory is out, as `handle_alloc_error` does it (which by default aborts).
+    #[must_use]
+    pub fn zeroed(layout: Layout) -> Self {
+        Self::zeroed_in(layout, SystemMemory::new())
+    }
+
+    /// A buffer from the C library, as long as its block of `layout`, all bytes 0.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfMemory`] if there is no such block.
+    #[inline]
+    pub fn try_zeroed(layout: Layout) -> Result<Self, OutOfMemory> {
+        Self::try_zeroed_in(layout, SystemMemory::new())
     }
 }
 
-impl<A: Allocator> ManagedBuffer<MaybeUninit<u8>, A> {
-    /// A buffer of `layout` from `backing`, whose bytes are not written.
+impl<A: Allocator> ManagedBuffer<A> {
+    /// An empty buffer with a block of `layout` from `backing`.
     ///
     /// # Panics
     ///
-    /// If memory is out, as [`handle_alloc_error`] does it (which by default aborts).
-    pub fn uninit_in(layout: Layout, backing: A) -> Self {
-        Self::try_uninit_in(layout, backing)
-            .unwrap_or_else(|refused| handle_alloc_error(refused.layout))
+    /// If memory is out, as `handle_alloc_error` does it (which by default aborts).
+    #[must_use]
+    pub fn with_capacity_in(layout: Layout, backing: A) -> Self {
+        Self::try_with_capacity_in(layout, backing).unwrap_or_else(|error| error.give_up())
     }
 
-    /// A buffer of `layout` from `backing`, whose bytes are not written.
+    /// An empty buffer with a block of `layout` from `backing`.
     ///
     /// # Errors
     ///
-    /// [`Refused`] if memory is out.
+    /// [`OutOfMemory`] if there is no such block.
     #[inline]
-    pub fn try_uninit_in(layout: Layout, backing: A) -> Result<Self, Refused> {
-        let Ok(block) = backing.allocate(layout) else { return Err(Refused { layout }) };
-        Ok(Self { start: block.cast(), layout, backing, kind: PhantomData })
+    pub fn try_with_capacity_in(layout: Layout, backing: A) -> Result<Self, OutOfMemory> {
+        let Ok(block) = backing.allocate(layout) else { return Err(OutOfMemory::of(layout)) };
+        debug_assert!(serves(block, layout));
+        Ok(Self { start: block.cast(), len: 0, layout, backing })
     }
 
-    /// The buffer with every byte set to `byte`.
-    #[must_use]
-    pub fn filled(mut self, byte: u8) -> ManagedBuffer<u8, A> {
-        self.fill(MaybeUninit::new(byte));
-        // SAFETY: every byte was written in the line above.
-        unsafe { self.assume_init() }
-    }
-
-    /// The buffer with a copy of `source`.
+    /// A buffer as long as its block of `layout` from `backing`, all bytes 0.
     ///
     /// # Panics
     ///
-    /// If `source` is not as long as the buffer.
+    /// If memory is out, as `handle_alloc_error` does it (which by default aborts).
     #[must_use]
-    pub fn copied_from(mut self, source: &[u8]) -> ManagedBuffer<u8, A> {
-        assert_eq!(source.len(), self.len(), "the source is as long as the buffer");
-        self.write_copy_of_slice(source);
-        // SAFETY: every byte was written in the line above, since the lengths are the same.
-        unsafe { self.assume_init() }
+    pub fn zeroed_in(layout: Layout, backing: A) -> Self {
+        Self::try_zeroed_in(layout, backing).unwrap_or_else(|error| error.give_up())
     }
 
-    /// The buffer as one of initialized bytes.
-    ///
-    /// # Safety
-    ///
-    /// Every byte of the buffer has been written.
-    #[must_use]
-    pub unsafe fn assume_init(self) -> ManagedBuffer<u8, A> {
-        let (start, layout, backing) = self.into_raw_parts();
-        // SAFETY: these are the parts of a buffer, whose bytes are initialized (the caller's duty).
-        unsafe { ManagedBuffer::from_raw_parts(start, layout, backing) }
-    }
-
-    /// Changes size and alignment to those of `new`. The first bytes are kept, as many as
-    /// fit; those that are added are not written.
+    /// A buffer as long as its block of `layout` from `backing`, all bytes 0.
     ///
     /// # Errors
     ///
-    /// [`Refused`] if memory is out; the buffer is as it was then.
-    pub fn try_resize(&mut self, new: Layout) -> Result<(), Refused> {
+    /// [`OutOfMemory`] if there is no such block.
+    #[inline]
+    pub fn try_zeroed_in(layout: Layout, backing: A) -> Result<Self, OutOfMemory> {
+        let Ok(block) = backing.allocate_zeroed(layout) else {
+            return Err(OutOfMemory::of(layout));
+        };
+        debug_assert!(serves(block, layout));
+        Ok(Self { start: block.cast(), len: layout.size(), layout, backing })
+    }
+
+    /// A copy of `bytes` from `backing`, with no more room than it needs, at any address.
+    ///
+    /// # Panics
+    ///
+    /// If memory is out, as `handle_alloc_error` does it (which by default aborts).
+    #[must_use]
+    pub fn copied_in(bytes: &[u8], backing: A) -> Self {
+        Self::try_copied_in(bytes, backing).unwrap_or_else(|error| error.give_up())
+    }
+
+    /// A copy of `bytes` from `backing`, with no more room than it needs, at any address.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfMemory`] if there is no such block.
+    pub fn try_copied_in(bytes: &[u8], backing: A) -> Result<Self, OutOfMemory> {
+        let mut buffer = Self::try_with_capacity_in(Layout::for_value(bytes), backing)?;
+        buffer.try_extend_from_slice(bytes)?;
+        Ok(buffer)
+    }
+
+    /// Another buffer of the same bytes and the same alignment, with no more room than it needs.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfMemory`] if there is no such block.
+    pub fn try_clone(&self) -> Result<Self, OutOfMemory>
+    where
+        A: Clone,
+    {
+        let layout = self.layout_of(self.len)?;
+        let mut clone = Self::try_with_capacity_in(layout, self.backing.clone())?;
+        clone.try_extend_from_slice(self)?;
+        Ok(clone)
+    }
+
+    /// Size and alignment of the block: what was asked for, and what it is freed with.
+    #[inline]
+    #[must_use]
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// The bytes that the buffer has room for.
+    #[inline]
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.layout.size()
+    }
+
+    /// The allocator that the block came from.
+    #[inline]
+    #[must_use]
+    pub fn backing(&self) -> &A {
+        &self.backing
+    }
+
+    /// Appends `bytes`. If there is no room for them, the block is grown to twice what it
+    /// is, to 64 bytes, or to what is needed, whichever is most.
+    ///
+    /// # Panics
+    ///
+    /// As [`reserve`](Self::reserve).
+    pub fn extend_from_slice(&mut self, bytes: &[u8]) {
+        self.try_extend_from_slice(bytes).unwrap_or_else(|error| error.give_up());
+    }
+
+    /// Appends `bytes`, growing as [`extend_from_slice`](Self::extend_from_slice) does.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfMemory`] if there is no such block; the buffer is as it was then.
+    #[inline]
+    pub fn try_extend_from_slice(&mut self, bytes: &[u8]) -> Result<(), OutOfMemory> {
+        self.try_reserve(bytes.len())?;
+        self.spare_capacity_mut()[..bytes.len()].write_copy_of_slice(bytes);
+        // SAFETY: that many bytes behind the old length were written in the line above, which
+        // has panicked if there is no room for them.
+        unsafe { self.set_len(self.len + bytes.len()) };
+        Ok(())
+    }
+
+    /// Makes the buffer `len` bytes long: longer by bytes of value `byte`, or shorter. It grows as
+    /// [`extend_from_slice`](Self::extend_from_slice) does, and keeps its block if it shrinks.
+    ///
+    /// # Panics
+    ///
+    /// As [`reserve`](Self::reserve).
+    pub fn resize(&mut self, len: usize, byte: u8) {
+        self.try_resize(len, byte).unwrap_or_else(|error| error.give_up());
+    }
+
+    /// Makes the buffer `len` bytes long, as [`resize`](Self::resize) does.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfMemory`] if there is no such block; the buffer is as it was then.
+    pub fn try_resize(&mut self, len: usize, byte: u8) -> Result<(), OutOfMemory> {
+        let Some(added) = len.checked_sub(self.len) else {
+            self.truncate(len);
+            return Ok(());
+        };
+        self.try_reserve(added)?;
+        self.spare_capacity_mut()[..added].fill(MaybeUninit::new(byte));
+        // SAFETY: the bytes up to `len` were written in the line above, which has panicked if there
+        // is no room for them.
+        unsafe { self.set_len(len) };
+        Ok(())
+    }
+
+    /// Makes room for `additional` bytes behind those that are written. It grows as
+    /// [`extend_from_slice`](Self::extend_from_slice) does.
+    ///
+    /// # Panics
+    ///
+    /// If memory is out, as `handle_alloc_error` does it (which by default aborts), and if it would be
+    /// more than `isize::MAX` bytes.
+    pub fn reserve(&mut self, additional: usize) {
+        self.try_reserve(additional).unwrap_or_else(|error| error.give_up());
+    }
+
+    /// Makes room for `additional` bytes, as [`reserve`](Self::reserve) does.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfMemory`] if there is no such block; the buffer is as it was then.
+    #[inline]
+    pub fn try_reserve(&mut self, additional: usize) -> Result<(), OutOfMemory> {
+        if additional <= self.capacity() - self.len { Ok(()) } else { self.grow_by(additional) }
+    }
+
+    #[cold]
+    fn grow_by(&mut self, additional: usize) -> Result<(), OutOfMemory> {
+        let needed = self.layout_of(self.len.saturating_add(additional))?;
+        let bytes = needed.size().max(self.capacity().saturating_mul(2)).max(LEAST_GROWTH);
+        // If twice the size does not exist, what is needed may.
+        self.try_reallocate(self.layout_of(bytes).unwrap_or(needed))
+    }
+
+    /// Gives back the room behind the bytes that are written.
+    ///
+    /// # Panics
+    ///
+    /// If memory is out, as `handle_alloc_error` does it (which by default aborts).
+    pub fn shrink_to_fit(&mut self) {
+        self.try_shrink_to_fit().unwrap_or_else(|error| error.give_up());
+    }
+
+    /// Gives back the room behind the bytes that are written.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfMemory`] if the allocator has no block of that size; the buffer is as it was then.
+    pub fn try_shrink_to_fit(&mut self) -> Result<(), OutOfMemory> {
+        self.try_reallocate(self.layout_of(self.len)?)
+    }
+
+    /// Changes size and alignment of the block to those of `new`. The first bytes are kept, as many
+    /// as fit; the room that is added is not written.
+    ///
+    /// # Panics
+    ///
+    /// If memory is out, as `handle_alloc_error` does it (which by default aborts).
+    pub fn reallocate(&mut self, new: Layout) {
+        self.try_reallocate(new).unwrap_or_else(|error| error.give_up());
+    }
+
+    /// Changes size and alignment of the block, as [`reallocate`](Self::reallocate) does.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfMemory`] if there is no such block; the buffer is as it was then.
+    pub fn try_reallocate(&mut self, new: Layout) -> Result<(), OutOfMemory> {
         if new.size() > self.layout.size() {
             // SAFETY: `new` is the larger one, by the line above.
             unsafe { self.grow(new) }
@@ -222,129 +413,50 @@ impl<A: Allocator> ManagedBuffer<MaybeUninit<u8>, A> {
         }
     }
 
-    /// # Safety
-    ///
-    /// `new` has at least as many bytes as the buffer.
-    #[inline]
-    pub(crate) unsafe fn grow(&mut self, new: Layout) -> Result<(), Refused> {
-        // SAFETY: `backing` served `start` for `layout` (the invariant of `start`), and `new` has
-        // as many bytes (the caller's duty).
-        let block = unsafe { self.backing.grow(self.start, self.layout, new) };
-        self.moved(block, new)
+    /// Keeps the first `len` bytes, or all if there are fewer. The block stays.
+    pub fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
     }
 
-    /// As [`Allocator::grow_zeroed`], which may keep what the block has beyond the buffer's layout
-    /// instead of zeroing it.
-    ///
-    /// # Safety
-    ///
-    /// `new` has at least as many bytes as the buffer.
-    #[inline]
-    pub(crate) unsafe fn grow_zeroed(&mut self, new: Layout) -> Result<(), Refused> {
-        // SAFETY: `backing` served `start` for `layout` (the invariant of `start`), and `new` has
-        // as many bytes (the caller's duty).
-        let block = unsafe { self.backing.grow_zeroed(self.start, self.layout, new) };
-        self.moved(block, new)
-    }
-}
-
-impl ManagedBuffer {
-    /// A buffer of `layout` from the C library, all bytes 0.
-    ///
-    /// # Panics
-    ///
-    /// If memory is out, as [`handle_alloc_error`] does it (which by default aborts).
-    #[must_use]
-    pub fn zeroed(layout: Layout) -> Self {
-        Self::zeroed_in(layout, SystemMemory::new())
+    /// Makes the buffer empty. The block stays.
+    pub fn clear(&mut self) {
+        self.len = 0;
     }
 
-    /// A buffer of `layout` from the C library, all bytes 0.
-    ///
-    /// # Errors
-    ///
-    /// [`Refused`] if memory is out.
-    #[inline]
-    pub fn try_zeroed(layout: Layout) -> Result<Self, Refused> {
-        Self::try_zeroed_in(layout, SystemMemory::new())
-    }
-}
-
-impl<A: Allocator> ManagedBuffer<u8, A> {
-    /// A buffer of `layout` from `backing`, all bytes 0.
-    ///
-    /// # Panics
-    ///
-    /// If memory is out, as [`handle_alloc_error`] does it (which by default aborts).
-    pub fn zeroed_in(layout: Layout, backing: A) -> Self {
-        Self::try_zeroed_in(layout, backing)
-            .unwrap_or_else(|refused| handle_alloc_error(refused.layout))
-    }
-
-    /// A buffer of `layout` from `backing`, all bytes 0.
-    ///
-    /// # Errors
-    ///
-    /// [`Refused`] if memory is out.
-    #[inline]
-    pub fn try_zeroed_in(layout: Layout, backing: A) -> Result<Self, Refused> {
-        let Ok(block) = backing.allocate_zeroed(layout) else { return Err(Refused { layout }) };
-        Ok(Self { start: block.cast(), layout, backing, kind: PhantomData })
-    }
-}
-
-impl<B: Byte, A: Allocator> ManagedBuffer<B, A> {
-    /// Size and alignment: what was asked for, and what the buffer is freed with.
+    /// The room behind the bytes that are written.
     #[inline]
     #[must_use]
-    pub fn layout(&self) -> Layout {
-        self.layout
+    pub fn spare_capacity_mut(&mut self) -> &mut [MaybeUninit<u8>] {
+        debug_assert!(self.len <= self.layout.size());
+        // SAFETY: `len` is at most the size of the block (the invariant of `len`).
+        let spare = unsafe { self.start.add(self.len) }.cast::<MaybeUninit<u8>>();
+        let mut spare = NonNull::slice_from_raw_parts(spare, self.layout.size() - self.len);
+        // SAFETY: the block has that many bytes from there on; `MaybeUninit` wants nothing of them, and
+        // `&mut self` makes the access exclusive.
+        unsafe { spare.as_mut() }
     }
 
-    /// Changes size and alignment to those of `new`. The first bytes are kept, as many as
-    /// fit; those that are added are 0.
+    /// Says how many bytes are written.
     ///
-    /// # Errors
+    /// # Safety
     ///
-    /// [`Refused`] if memory is out; the buffer is as it was then.
-    pub fn try_resize_zeroed(&mut self, new: Layout) -> Result<(), Refused> {
-        let old = self.layout;
-        if new.size() <= old.size() {
-            // SAFETY: `new` is not the larger one, by the line above.
-            return unsafe { self.shrink(new) };
-        }
-        if old.size() == 0 {
-            // Nothing to keep: zeroed memory may cost no memset.
-            let block = self.backing.allocate_zeroed(new);
-            let empty = self.start;
-            self.moved(block, new)?;
-            // SAFETY: `backing` served `empty` for `old` (the invariant of `start`), and the buffer
-            // has another block by the line above.
-            unsafe { self.backing.deallocate(empty, old) };
-            return Ok(());
-        }
-        // Not `grow_zeroed`: a block may have more bytes than its layout, and what lies there may
-        // be kept instead of zeroed.
-        // SAFETY: `backing` served `start` for `old` (the invariant of `start`), and `new` is the
-        // larger one, as tested above.
-        let block = unsafe { self.backing.grow(self.start, old, new) };
-        if let Ok(block) = block {
-            // SAFETY: `old.size() < new.size()`, and the block has that many bytes.
-            let added = unsafe { block.cast::<u8>().add(old.size()) };
-            // SAFETY: from there on the block has that many bytes, and they are this buffer's.
-            unsafe { added.write_bytes(0, new.size() - old.size()) };
-        }
-        self.moved(block, new)
-    }
-
-    /// Gives up the buffer without freeing it: its block, what the block is to be freed with, and
-    /// what it is to be freed to. [`from_raw_parts`](Self::from_raw_parts) takes it back.
+    /// `len` is at most [`capacity`](Self::capacity), and the first `len` bytes have been written.
     #[inline]
-    pub fn into_raw_parts(self) -> (NonNull<u8>, Layout, A) {
+    pub unsafe fn set_len(&mut self, len: usize) {
+        debug_assert!(len <= self.layout.size());
+        self.len = len;
+    }
+
+    /// Gives up the buffer without freeing it: its block, the bytes of it that are written, what it
+    /// is to be freed with, and what it is to be freed to.
+    /// [`from_raw_parts`](Self::from_raw_parts) takes it back.
+    #[inline]
+    #[must_use = "the block is leaked unless it is freed"]
+    pub fn into_raw_parts(self) -> (NonNull<u8>, usize, Layout, A) {
         let buffer = ManuallyDrop::new(self);
         // SAFETY: `buffer` is never dropped nor used after this, so that there is one `backing`.
         let backing = unsafe { ptr::read(&raw const buffer.backing) };
-        (buffer.start, buffer.layout, backing)
+        (buffer.start, buffer.len, buffer.layout, backing)
     }
 
     /// The buffer of a block.
@@ -354,17 +466,63 @@ impl<B: Byte, A: Allocator> ManagedBuffer<B, A> {
     /// - `backing` served the block at `start` for a layout that `layout` fits, and has not been
     ///   asked to free it.
     /// - The caller owns the block, and gives it up.
-    /// - If `B` is `u8`, the first `layout.size()` bytes are initialized.
+    /// - `len` is at most `layout.size()`, and the first `len` bytes are initialized.
     #[inline]
-    pub unsafe fn from_raw_parts(start: NonNull<u8>, layout: Layout, backing: A) -> Self {
-        Self { start, layout, backing, kind: PhantomData }
+    pub unsafe fn from_raw_parts(
+        start: NonNull<u8>,
+        len: usize,
+        layout: Layout,
+        backing: A,
+    ) -> Self {
+        debug_assert!(len <= layout.size() && start.addr().get().is_multiple_of(layout.align()));
+        Self { start, len, layout, backing }
+    }
+
+    /// The bytes that are written, as a pointer with the provenance of the block.
+    #[inline]
+    pub(crate) fn written(&self) -> NonNull<[u8]> {
+        debug_assert!(self.len <= self.layout.size());
+        NonNull::slice_from_raw_parts(self.start, self.len)
+    }
+
+    /// A layout of `bytes` with the buffer's alignment.
+    fn layout_of(&self, bytes: usize) -> Result<Layout, OutOfMemory> {
+        let align = self.layout.align();
+        Layout::from_size_align(bytes, align).map_err(|_| OutOfMemory { bytes, align })
     }
 
     /// # Safety
     ///
-    /// `new` has at most as many bytes as the buffer.
+    /// `new` has at least as many bytes as the block.
     #[inline]
-    pub(crate) unsafe fn shrink(&mut self, new: Layout) -> Result<(), Refused> {
+    pub(crate) unsafe fn grow(&mut self, new: Layout) -> Result<(), OutOfMemory> {
+        debug_assert!(new.size() >= self.layout.size());
+        // SAFETY: `backing` served `start` for `layout` (the invariant of `start`), and `new` has
+        // as many bytes (the caller's duty).
+        let block = unsafe { self.backing.grow(self.start, self.layout, new) };
+        self.moved(block, new)
+    }
+
+    /// As [`Allocator::grow_zeroed`]. The bytes are not taken for written.
+    ///
+    /// # Safety
+    ///
+    /// `new` has at least as many bytes as the block.
+    #[inline]
+    pub(crate) unsafe fn grow_zeroed(&mut self, new: Layout) -> Result<(), OutOfMemory> {
+        debug_assert!(new.size() >= self.layout.size());
+        // SAFETY: `backing` served `start` for `layout` (the invariant of `start`), and `new` has
+        // as many bytes (the caller's duty).
+        let block = unsafe { self.backing.grow_zeroed(self.start, self.layout, new) };
+        self.moved(block, new)
+    }
+
+    /// # Safety
+    ///
+    /// `new` has at most as many bytes as the block.
+    #[inline]
+    pub(crate) unsafe fn shrink(&mut self, new: Layout) -> Result<(), OutOfMemory> {
+        debug_assert!(new.size() <= self.layout.size());
         // SAFETY: `backing` served `start` for `layout` (the invariant of `start`), and `new` has
         // no more bytes (the caller's duty).
         let block = unsafe { self.backing.shrink(self.start, self.layout, new) };
@@ -378,36 +536,18 @@ impl<B: Byte, A: Allocator> ManagedBuffer<B, A> {
         &mut self,
         block: Result<NonNull<[u8]>, AllocError>,
         new: Layout,
-    ) -> Result<(), Refused> {
-        let Ok(block) = block else { return Err(Refused { layout: new }) };
+    ) -> Result<(), OutOfMemory> {
+        let Ok(block) = block else { return Err(OutOfMemory::of(new)) };
+        debug_assert!(serves(block, new));
         self.start = block.cast();
         self.layout = new;
+        // What was cut off is not there any more; what is left was kept.
+        self.len = self.len.min(new.size());
         Ok(())
     }
 }
 
-impl<B: Byte, A: Allocator> Deref for ManagedBuffer<B, A> {
-    type Target = [B];
-
-    #[inline]
-    fn deref(&self) -> &[B] {
-        let bytes = NonNull::slice_from_raw_parts(self.start.cast::<B>(), self.layout.size());
-        // SAFETY: the block has that many values of type `B` (the invariant of `start`; a `B` is
-        // one byte), and `&self` keeps them from being written or freed.
-        unsafe { bytes.as_ref() }
-    }
-}
-
-impl<B: Byte, A: Allocator> DerefMut for ManagedBuffer<B, A> {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut [B] {
-        let mut bytes = NonNull::slice_from_raw_parts(self.start.cast::<B>(), self.layout.size());
-        // SAFETY: as in `deref`; `&mut self` makes the access exclusive.
-        unsafe { bytes.as_mut() }
-    }
-}
-
-impl<B: Byte, A: Allocator> Drop for ManagedBuffer<B, A> {
+impl<A: Allocator> Drop for ManagedBuffer<A> {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: `backing` served `start` for `layout`, and it is not freed (the invariant of
@@ -416,8 +556,7 @@ impl<B: Byte, A: Allocator> Drop for ManagedBuffer<B, A> {
     }
 }
 
-impl<B: Byte, A: Allocator> fmt::Debug for ManagedBuffer<B, A> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ManagedBuffer").field("layout", &self.layout).finish_non_exhaustive()
-    }
+/// Whether a block is what its layout asks for: the first duty of an allocator.
+fn serves(block: NonNull<[u8]>, layout: Layout) -> bool {
+    block.len() >= layout.size() && block.addr().get().is_multiple_of(layout.align())
 }

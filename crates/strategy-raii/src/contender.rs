@@ -1,12 +1,11 @@
 //! The strategy: each allocation is one owned buffer.
 
 use core::alloc::Layout;
-use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 
 use strategy::{AllocError, Allocator, BuildError, Plan, Profile, Role, Strategy};
 
-use crate::{Byte, ManagedBuffer, Refused, SystemMemory};
+use crate::{ManagedBuffer, OutOfMemory, SystemMemory};
 
 /// Each allocation is one [`ManagedBuffer`] from the C library.
 #[derive(Debug)]
@@ -36,8 +35,8 @@ pub struct OwnedBlocks;
 
 /// Takes a buffer apart.
 #[inline]
-fn block_of<B: Byte>(buffer: ManagedBuffer<B>) -> NonNull<[u8]> {
-    let (start, layout, _system) = buffer.into_raw_parts();
+fn block_of(buffer: ManagedBuffer) -> NonNull<[u8]> {
+    let (start, _written, layout, _system) = buffer.into_raw_parts();
     NonNull::slice_from_raw_parts(start, layout.size())
 }
 
@@ -48,18 +47,18 @@ fn block_of<B: Byte>(buffer: ManagedBuffer<B>) -> NonNull<[u8]> {
 /// The caller owns the block at `pointer` and gives it up. It came from [`OwnedBlocks`] with
 /// `layout`.
 #[inline]
-unsafe fn buffer_of(pointer: NonNull<u8>, layout: Layout) -> ManagedBuffer<MaybeUninit<u8>> {
+unsafe fn buffer_of(pointer: NonNull<u8>, layout: Layout) -> ManagedBuffer {
     // SAFETY: the block is that of a buffer of `SystemMemory` with this layout that was taken apart
-    // by `block_of`, and the caller gives it up.
-    unsafe { ManagedBuffer::from_raw_parts(pointer, layout, SystemMemory::new()) }
+    // by `block_of`, and the caller gives it up. None of its bytes are said to be written.
+    unsafe { ManagedBuffer::from_raw_parts(pointer, 0, layout, SystemMemory::new()) }
 }
 
 /// What the caller of `grow` or `shrink` gets: the block, unless it was refused. In either case the
 /// caller owns it from now on.
 #[inline]
 fn resized(
-    buffer: ManagedBuffer<MaybeUninit<u8>>,
-    outcome: Result<(), Refused>,
+    buffer: ManagedBuffer,
+    outcome: Result<(), OutOfMemory>,
 ) -> Result<NonNull<[u8]>, AllocError> {
     let block = block_of(buffer);
     match outcome {
@@ -73,7 +72,7 @@ fn resized(
 unsafe impl Allocator for OwnedBlocks {
     #[inline]
     fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
-        match ManagedBuffer::try_uninit(layout) {
+        match ManagedBuffer::try_with_capacity(layout) {
             Ok(buffer) => Ok(block_of(buffer)),
             Err(_) => Err(AllocError),
         }
