@@ -10,7 +10,8 @@
 //!
 //! [`Block`] is an owned block of a strategy that gives itself back, and [`Table`] keeps many;
 //! [`FromGlobal`] makes a strategy of any `GlobalAlloc`; [`contract`] is the
-//! suite that every strategy has to pass.
+//! suite that every strategy has to pass. [`layouts`] is for who has not asked for memory by
+//! hand before: size, alignment, arrays, padding and overflow.
 //!
 //! # Why a handle
 //!
@@ -34,6 +35,8 @@ mod checked;
 pub mod contract;
 mod error;
 mod global;
+#[doc = include_str!("../docs/layouts.md")]
+pub mod layouts {}
 mod plan;
 mod profile;
 mod shape;
