@@ -32,6 +32,9 @@ pub fn visit(visitor: &mut impl Visitor) {
     visitor.visit_shared::<strategy_system::SystemSingleThread>();
 }
 
+#[doc = include_str!("../docs/containers.md")]
+pub mod containers {}
+
 /// The examples of the workspace's README, which has no crate of its own.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
