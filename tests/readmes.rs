@@ -57,7 +57,7 @@ impl Program {
     }
 
     /// The packages that it is built from which come from a folder: itself, and crates of ours.
-    fn from_folders(&self) -> BTreeSet<String> {
+    fn made_from_folders(&self) -> BTreeSet<String> {
         let metadata = self.cargo(&["metadata", "--format-version", "1"]);
         let metadata: Value = serde_json::from_str(&metadata).unwrap();
         let packages = metadata["packages"].as_array().unwrap().iter();
@@ -102,7 +102,11 @@ fn program(example: &str) -> String {
 fn stands_alone(name: &str) {
     let program = Program::new(name);
     let ours = BTreeSet::from([&program.name, name, "strategy"].map(str::to_owned));
-    assert_eq!(program.from_folders(), ours, "{name} needs `strategy` and no other crate of ours");
+    assert_eq!(
+        program.made_from_folders(),
+        ours,
+        "{name} needs `strategy` and no other crate of ours"
+    );
     program.cargo(&["run", "--quiet"]);
     // The next one is in another folder, so it has no use for what was built of this one.
     program.cargo(&["clean", "--quiet", "--package", &program.name]);

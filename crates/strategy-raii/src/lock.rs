@@ -190,3 +190,54 @@ pub(crate) mod sealed {
         fn with<R>(&self, work: impl FnOnce(&mut Shelves) -> R) -> R;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use core::sync::atomic::AtomicBool;
+    use std::thread;
+
+    use super::sealed::Lock;
+    use super::*;
+
+    /// More threads than blocks, so that they meet when they take one and when they put one back.
+    #[test]
+    fn no_block_is_at_hand_for_two_threads_and_none_is_lost() {
+        const BLOCKS: usize = 2;
+        const ROUNDS: usize = 2_000_000;
+        let class = Class::of(1).unwrap();
+        let lock = AllThreads::new(Limits::DEFAULT);
+        let taken = [const { AtomicBool::new(true) }; BLOCKS];
+        // The addresses stand for blocks, which nobody touches.
+        let blocks = taken.each_ref().map(|flag| Address(NonNull::from(flag).cast()));
+        let places = blocks.map(|Address(block)| block.addr());
+        let is_taken = |Address(block): Address| {
+            &taken[places.iter().position(|&place| place == block.addr()).unwrap()]
+        };
+        let (lock, is_taken) = (&lock, &is_taken);
+        let left = thread::scope(|scope| {
+            let threads = [Some(blocks[0]), Some(blocks[1]), None, None].map(|mut spare| {
+                scope.spawn(move || {
+                    for _ in 0..ROUNDS {
+                        spare = match spare {
+                            Some(block) => {
+                                assert!(is_taken(block).swap(false, Ordering::Relaxed), "twice");
+                                let kept = lock.keep(class, block);
+                                (!kept).then(|| {
+                                    is_taken(block).store(true, Ordering::Relaxed);
+                                    block
+                                })
+                            }
+                            None => lock.take(class, 1).inspect(|&block| {
+                                let twice = is_taken(block).swap(true, Ordering::Relaxed);
+                                assert!(!twice, "taken twice");
+                            }),
+                        };
+                    }
+                    usize::from(spare.is_some())
+                })
+            });
+            threads.map(|thread| thread.join().unwrap()).iter().sum::<usize>()
+        });
+        assert_eq!(left + usize::from(lock.keeps(class)), BLOCKS, "blocks were lost or doubled");
+    }
+}
