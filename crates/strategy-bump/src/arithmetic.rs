@@ -1,46 +1,23 @@
-//! The arithmetic of the arena on plain integers: where a block goes, how large a chunk is.
+//! The arithmetic of the arena on plain integers: where a block goes, what a scope may use, and
+//! ([`shape`]) how large a chunk is.
 //!
 //! No memory is touched here, so that all that can overflow can be tested at the corners of
 //! the integers.
 
 #![forbid(unsafe_code)]
 
+mod shape;
+
 use core::alloc::Layout;
+
+pub(crate) use shape::{ChunkShape, Growth};
 
 /// The alignment of every chunk, and of its footer: what `malloc` gives for free on 64-bit systems.
 pub(crate) const CHUNK_ALIGN: usize = 16;
 
-/// Bytes that an allocator behind the arena may need beside a chunk. A chunk is this much
-/// below a power of two: `malloc` puts its own header of 8 or 16 bytes there, and
-/// an allocator of power-of-two classes serves it from the class of that power.
-const BACKING_OVERHEAD: usize = 16;
-
 /// The highest address that a chunk may end at: where a signed integer ends. Only a system with
 /// 32-bit addresses has memory above it.
 pub(crate) const HIGHEST_END: usize = isize::MAX.cast_unsigned();
-
-/// The size of the first chunk, with `BACKING_OVERHEAD`: 1 KiB, which is the largest power of two
-/// that glibc's per-thread cache serves.
-///
-/// Measured on a 2-core AMD EPYC virtual machine with glibc 2.36, an arena that is made, filled
-/// with blocks of 16 bytes and dropped:
-///
-/// | first chunk | 1 block | 10 | 100 | 1,000 |
-/// | ----------- | ------- | -- | --- | ----- |
-/// | 512 bytes | 15.0 ns | 19.9 | 119 | 910 |
-/// | 1 KiB | 14.9 | 21.2 | 107 | 898 |
-/// | 2 KiB | 23.3 | 41.7 | 117 | 912 |
-/// | 4 KiB | 23.6 | 27.9 | 98 | 873 |
-/// | 16 KiB | 23.6 | 27.9 | 97 | 921 |
-pub(crate) const FIRST_CHUNK: usize = 1024;
-
-/// The size at which chunks no longer double, with `BACKING_OVERHEAD`: 64 MiB.
-///
-/// Doubling makes the number of chunks logarithmic, and leaves an arena that is
-/// reset in a loop with one chunk for all its blocks. Up to half of the newest chunk may
-/// never be used, which costs address space. At 64 MiB the first touch of a chunk's 16,384
-/// pages takes tens of milliseconds, against which one more call for a chunk is nothing.
-pub(crate) const LARGEST_GROWN_CHUNK: usize = 64 << 20;
 
 /// The address of a block of `layout` at the upper end of the free bytes `start..cursor`:
 /// `start <= address` and `address + size <= cursor`, and a multiple of the alignment.
@@ -88,6 +65,38 @@ pub(crate) const fn raise_of_shrunk(
     }
 }
 
+/// The part of the free bytes that an arena keeps while a scope has the rest: an eighth.
+///
+/// None would do, if nobody took blocks from the arena while a scope of it is open; a block that
+/// outlives the scope would then cost a chunk. Half would leave the scope in a scope in a
+/// scope with an eighth. With an eighth, ten scopes inside one another leave a quarter to the
+/// innermost.
+const KEPT_SHARE: usize = 8;
+
+/// Where the free bytes `start..cursor` are divided when a scope opens: it gets `start..split`, and
+/// the arena keeps `split..cursor`. A multiple of [`CHUNK_ALIGN`].
+///
+/// `start <= cursor`, and `start` is a multiple of [`CHUNK_ALIGN`].
+#[inline]
+pub(crate) const fn split(start: usize, cursor: usize) -> usize {
+    debug_assert!(start <= cursor);
+    debug_assert!(start.is_multiple_of(CHUNK_ALIGN));
+    // Rounding down does not pass `start`, which is a multiple itself.
+    (cursor - (cursor - start) / KEPT_SHARE) & !(CHUNK_ALIGN - 1)
+}
+
+/// The layout of `len` values, or as the error the largest layout that values of this alignment can
+/// have, if the array would have more than `isize::MAX` bytes.
+pub(crate) const fn array_layout<T>(len: usize) -> Result<Layout, Layout> {
+    if let Ok(layout) = Layout::array::<T>(len) {
+        return Ok(layout);
+    }
+    match Layout::from_size_align(HIGHEST_END & !(align_of::<T>() - 1), align_of::<T>()) {
+        Ok(largest) => Err(largest),
+        Err(_) => panic!("a size that is a multiple of the alignment is rounded up already"),
+    }
+}
+
 /// Whether `bytes` at `start` end above [`HIGHEST_END`].
 pub(crate) const fn ends_too_high(start: usize, bytes: usize) -> bool {
     match start.checked_add(bytes) {
@@ -96,66 +105,16 @@ pub(crate) const fn ends_too_high(start: usize, bytes: usize) -> bool {
     }
 }
 
-/// A chunk: memory for blocks, then the footer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ChunkShape {
-    /// All of it, footer included. Its alignment is at least [`CHUNK_ALIGN`].
-    pub(crate) layout: Layout,
-    /// The distance of the footer from the start: a multiple of [`CHUNK_ALIGN`], and the
-    /// footer's bytes fit behind it.
-    pub(crate) footer_offset: usize,
-}
-
-impl ChunkShape {
-    /// The least chunk that has `size` bytes aligned to `align` before a footer of
-    /// `footer` bytes. `None` if such a chunk would have more than `isize::MAX` bytes.
-    ///
-    /// `align` is a power of two.
-    pub(crate) const fn least(size: usize, align: usize, footer: usize) -> Option<Self> {
-        let Some(footer_offset) = size.checked_next_multiple_of(CHUNK_ALIGN) else { return None };
-        let Some(bytes) = footer_offset.checked_add(footer) else { return None };
-        let align = if align > CHUNK_ALIGN { align } else { CHUNK_ALIGN };
-        match Layout::from_size_align(bytes, align) {
-            Ok(layout) => Some(Self { layout, footer_offset }),
-            Err(_) => None,
-        }
-    }
-
-    /// The chunk that growth asks for after one of `newest` bytes (0: there is none), if it is
-    /// larger than the least one; the least one otherwise.
-    pub(crate) const fn grown(
-        newest: usize,
-        size: usize,
-        align: usize,
-        footer: usize,
-    ) -> Option<Self> {
-        let doubled = newest.saturating_add(BACKING_OVERHEAD).saturating_mul(2);
-        let goal = if doubled < FIRST_CHUNK {
-            FIRST_CHUNK
-        } else if doubled > LARGEST_GROWN_CHUNK {
-            LARGEST_GROWN_CHUNK
-        } else {
-            doubled
-        };
-        let room = goal - BACKING_OVERHEAD - footer;
-        Self::least(if size > room { size } else { room }, align, footer)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use core::alloc::Layout;
 
     use super::{
-        CHUNK_ALIGN, ChunkShape, FIRST_CHUNK, HIGHEST_END, LARGEST_GROWN_CHUNK, carve,
-        ends_too_high, raise_of_shrunk,
+        CHUNK_ALIGN, HIGHEST_END, array_layout, carve, ends_too_high, raise_of_shrunk, split,
     };
 
-    /// As in `chunk`.
-    const FOOTER: usize = 32;
-
     /// The neighbourhoods of the integers where something wraps, ends or changes sign.
-    fn corners() -> Vec<usize> {
+    pub(super) fn corners() -> Vec<usize> {
         let mut corners = Vec::new();
         for middle in [0, 32, 64, 4096, 1 << 31, 1 << 32, 1 << 46, 1 << 62, HIGHEST_END, usize::MAX]
         {
@@ -168,7 +127,7 @@ mod tests {
         corners
     }
 
-    fn aligns() -> impl Iterator<Item = usize> {
+    pub(super) fn aligns() -> impl Iterator<Item = usize> {
         (0..usize::BITS).map(|shift| 1 << shift)
     }
 
@@ -235,59 +194,34 @@ mod tests {
     }
 
     #[test]
-    fn the_least_chunk_has_room_for_the_block_and_the_footer() {
-        for size in corners() {
-            for align in aligns() {
-                let offset = (size as u128).next_multiple_of(CHUNK_ALIGN as u128);
-                let bytes = offset + FOOTER as u128;
-                let align = align.max(CHUNK_ALIGN);
-                let exists = bytes.next_multiple_of(align as u128) <= HIGHEST_END as u128;
-                let shape = ChunkShape::least(size, align, FOOTER);
-                assert_eq!(shape.is_some(), exists, "{size} bytes at {align}");
-                let Some(shape) = shape else { continue };
-                assert_eq!(shape.footer_offset as u128, offset);
-                assert_eq!(shape.layout.size() as u128, bytes);
-                assert_eq!(shape.layout.align(), align);
-
-                // At every place that it may get, the block can be carved from it.
-                let Ok(block) = Layout::from_size_align(size, align) else { continue };
-                let highest = (HIGHEST_END - shape.layout.size()) & !(align - 1);
-                for start in [align, highest].into_iter().filter(|&start| start <= highest) {
-                    let carved = carve(start, start + shape.footer_offset, block);
-                    assert_eq!(carved.is_some(), size > 0, "{size} bytes at {align} in {start}..");
-                }
+    fn a_scope_gets_seven_eighths_and_the_arena_the_rest() {
+        let corners = corners();
+        for &start in corners.iter().filter(|start| start.is_multiple_of(CHUNK_ALIGN)) {
+            for &cursor in corners.iter().filter(|&&cursor| start <= cursor) {
+                let split = split(start, cursor);
+                assert!(start <= split && split <= cursor, "{start}..{cursor}: {split}");
+                assert!(split.is_multiple_of(CHUNK_ALIGN));
+                let kept = (cursor - split) as u128;
+                let share = (cursor - start) as u128 / 8;
+                assert!(share <= kept && kept < share + 16, "{start}..{cursor}: {split}");
             }
         }
     }
 
     #[test]
-    fn chunks_double_and_are_never_less_than_the_least() {
-        // A chunk is a multiple of its alignment.
-        for newest in corners().into_iter().filter(|bytes| bytes.is_multiple_of(CHUNK_ALIGN)) {
-            for size in corners() {
-                for align in aligns() {
-                    let least = ChunkShape::least(size, align, FOOTER);
-                    let grown = ChunkShape::grown(newest, size, align, FOOTER);
-                    let doubled = (2 * (newest as u128 + 16))
-                        .clamp(FIRST_CHUNK as u128, LARGEST_GROWN_CHUNK as u128);
-                    let doubled = ChunkShape {
-                        layout: Layout::from_size_align(
-                            doubled as usize - 16,
-                            align.max(CHUNK_ALIGN),
-                        )
-                        .unwrap_or(Layout::new::<()>()),
-                        footer_offset: doubled as usize - 16 - FOOTER,
-                    };
-                    // An alignment that is as large as the integers leaves no size.
-                    let doubled = (doubled.layout.size() > 0).then_some(doubled);
-                    let larger = size <= doubled.map_or(0, |doubled| doubled.footer_offset);
-                    assert_eq!(
-                        grown,
-                        if larger { doubled } else { least },
-                        "{newest} {size} {align}"
-                    );
-                }
-            }
+    fn an_array_too_large_is_reported_as_the_largest_layout() {
+        for len in corners() {
+            let fits = len as u128 * 24 <= HIGHEST_END as u128 - 7;
+            let layout = array_layout::<[u64; 3]>(len);
+            let (bytes, fitted) = match layout {
+                Ok(layout) => (layout.size(), true),
+                Err(layout) => (layout.size(), false),
+            };
+            assert_eq!(
+                (bytes, fitted),
+                if fits { (len * 24, true) } else { (HIGHEST_END - 7, false) }
+            );
+            assert_eq!(array_layout::<()>(len), Ok(Layout::new::<()>()));
         }
     }
 

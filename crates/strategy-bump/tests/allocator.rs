@@ -7,12 +7,10 @@ use std::ptr::NonNull;
 use allocator_api2::alloc::{Allocator, Layout};
 use allocator_api2::boxed::Box;
 use allocator_api2::vec::Vec as VecIn;
-use common::{Counting, Failing, Random};
+use common::{layout, random};
+use rand::{Rng, RngExt};
+use strategy::contract::Probe;
 use strategy_bump::Bump;
-
-fn layout(size: usize, align: usize) -> Layout {
-    Layout::from_size_align(size, align).unwrap()
-}
 
 /// A block and what is in it. All of its bytes are initialized. It came from the arena that the
 /// methods are given, with this layout.
@@ -30,7 +28,7 @@ enum Tail {
 }
 
 impl Owned {
-    fn new(arena: &Bump<&Counting>, layout: Layout, tail: Tail) -> Option<Self> {
+    fn new(arena: &Bump<&Probe>, layout: Layout, tail: Tail) -> Option<Self> {
         let block = match tail {
             Tail::Zeroed => arena.allocate_zeroed(layout),
             Tail::Written => arena.allocate(layout),
@@ -42,7 +40,7 @@ impl Owned {
         Some(owned)
     }
 
-    fn resize(&mut self, arena: &Bump<&Counting>, new: Layout, tail: Tail) -> bool {
+    fn resize(&mut self, arena: &Bump<&Probe>, new: Layout, tail: Tail) -> bool {
         let old = self.layout;
         // SAFETY: the block came from `arena` with `old`, is not freed, and `new` is larger in
         // the first two, smaller in the last.
@@ -64,7 +62,7 @@ impl Owned {
         true
     }
 
-    fn free(self, arena: &Bump<&Counting>) {
+    fn free(self, arena: &Bump<&Probe>) {
         // SAFETY: the block came from `arena` with this layout, and `self` is its only owner.
         unsafe { arena.deallocate(self.pointer, self.layout) };
     }
@@ -110,16 +108,16 @@ fn check_all(blocks: &[Owned]) {
     assert!(ranges.windows(2).all(|pair| pair[0].end <= pair[1].start), "blocks overlap");
 }
 
-fn any_layout(random: &mut Random) -> Layout {
-    let size = match random.below(20) {
+fn any_layout(random: &mut impl Rng) -> Layout {
+    let size = match random.random_range(0..20) {
         0 => 0,
-        1 => random.below(20_000),
-        2..6 => random.below(2000),
-        _ => random.below(100),
+        1 => random.random_range(0..20_000),
+        2..6 => random.random_range(0..2000),
+        _ => random.random_range(0..100),
     };
-    let align = match random.below(10) {
-        0 => 1 << random.below(14),
-        _ => 1 << random.below(5),
+    let align = match random.random_range(0..10) {
+        0 => 1 << random.random_range(0..14),
+        _ => 1 << random.random_range(0..5),
     };
     layout(size, align)
 }
@@ -127,25 +125,26 @@ fn any_layout(random: &mut Random) -> Layout {
 #[test]
 fn random_operations_agree_with_the_model() {
     for seed in 0..40 {
-        let backing = Counting::default();
+        let backing = Probe::new();
         let mut arena = Bump::new_in(&backing);
-        let mut random = Random::seeded(seed);
+        let mut random = random(seed);
         for _round in 0..4 {
             let mut blocks = Vec::new();
             for _operation in 0..300 {
-                let tail = if random.below(3) == 0 { Tail::Zeroed } else { Tail::Written };
-                if random.below(4) == 0 {
-                    backing.fail(Failing::From(backing.calls() + random.below(3)));
+                let tail =
+                    if random.random_range(0..3) == 0 { Tail::Zeroed } else { Tail::Written };
+                if random.random_range(0..4) == 0 {
+                    backing.fail_from(random.random_range(1..3));
                 } else {
-                    backing.fail(Failing::None);
+                    backing.heal();
                 }
                 // The newest block is the interesting one.
-                let newest = random.below(2) == 0;
+                let newest = random.random_range(0..2) == 0;
                 let chosen = blocks
                     .len()
                     .checked_sub(1)
-                    .map(|last| if newest { last } else { random.below(last + 1) });
-                match (random.below(8), chosen) {
+                    .map(|last| if newest { last } else { random.random_range(0..last + 1) });
+                match (random.random_range(0..8), chosen) {
                     (0..4, _) | (_, None) => {
                         blocks.extend(Owned::new(&arena, any_layout(&mut random), tail));
                     }
@@ -156,22 +155,22 @@ fn random_operations_agree_with_the_model() {
                     }
                 }
                 check_all(&blocks);
-                assert_eq!(arena.reserved_bytes(), backing.bytes());
+                assert_eq!(arena.reserved_bytes(), backing.bytes_out());
             }
             drop(blocks);
-            backing.fail(Failing::None);
+            backing.heal();
             arena.reset();
-            assert_eq!((arena.used_bytes(), arena.reserved_bytes()), (0, backing.bytes()));
-            assert!(backing.blocks() <= 1);
+            assert_eq!((arena.used_bytes(), arena.reserved_bytes()), (0, backing.bytes_out()));
+            assert!(backing.blocks_out() <= 1);
         }
         drop(arena);
-        assert_eq!(backing.bytes(), 0);
+        assert_eq!(backing.bytes_out(), 0);
     }
 }
 
 #[test]
 fn freeing_the_newest_block_gives_its_bytes_back() {
-    let backing = Counting::default();
+    let backing = Probe::new();
     let arena = Bump::new_in(&backing);
     let first = Owned::new(&arena, layout(64, 16), Tail::Written).unwrap();
     let second = Owned::new(&arena, layout(64, 16), Tail::Written).unwrap();
@@ -185,7 +184,7 @@ fn freeing_the_newest_block_gives_its_bytes_back() {
 
 #[test]
 fn a_pair_of_allocate_and_free_takes_no_second_chunk() {
-    let backing = Counting::default();
+    let backing = Probe::new();
     let arena = Bump::new_in(&backing);
     for _ in 0..10_000 {
         drop(Box::new_in([7_u64; 8], &arena));
@@ -195,7 +194,7 @@ fn a_pair_of_allocate_and_free_takes_no_second_chunk() {
 
 #[test]
 fn the_newest_block_grows_in_its_chunk() {
-    let backing = Counting::default();
+    let backing = Probe::new();
     let arena = Bump::new_in(&backing);
     let mut block = Owned::new(&arena, layout(100, 4), Tail::Written).unwrap();
     for size in [100, 101, 500, 960] {
@@ -211,7 +210,7 @@ fn the_newest_block_grows_in_its_chunk() {
 
 #[test]
 fn a_vec_that_grows_alone_leaves_nothing_behind() {
-    let backing = Counting::default();
+    let backing = Probe::new();
     let arena = Bump::try_with_capacity_in(8192, &backing).unwrap();
     let mut numbers = VecIn::new_in(&arena);
     numbers.extend(0..1000_u64);
@@ -220,7 +219,7 @@ fn a_vec_that_grows_alone_leaves_nothing_behind() {
 
 #[test]
 fn shrinking_the_newest_block_frees_memory_when_more_is_freed_than_moved() {
-    let backing = Counting::default();
+    let backing = Probe::new();
     let arena = Bump::new_in(&backing);
     let mut block = Owned::new(&arena, layout(800, 8), Tail::Written).unwrap();
     assert!(block.resize(&arena, layout(401, 8), Tail::Written));
@@ -235,7 +234,7 @@ fn shrinking_the_newest_block_frees_memory_when_more_is_freed_than_moved() {
 
 #[test]
 fn shrinking_honours_a_larger_alignment() {
-    let backing = Counting::default();
+    let backing = Probe::new();
     let arena = Bump::new_in(&backing);
     for shift in 0..13 {
         let mut block = Owned::new(&arena, layout(50, 1), Tail::Written).unwrap();
@@ -248,10 +247,10 @@ fn shrinking_honours_a_larger_alignment() {
 
 #[test]
 fn a_block_that_cannot_grow_is_whole() {
-    let backing = Counting::default();
+    let backing = Probe::new();
     let arena = Bump::new_in(&backing);
     let mut block = Owned::new(&arena, layout(904, 8), Tail::Written).unwrap();
-    backing.fail(Failing::From(0));
+    backing.fail_from(1);
     assert!(!block.resize(&arena, layout(5000, 8), Tail::Written));
     assert!(!block.resize(&arena, layout(isize::MAX as usize - 7, 8), Tail::Zeroed));
     assert!(!block.resize(&arena, layout(904, 1 << 40), Tail::Zeroed));
@@ -262,7 +261,7 @@ fn a_block_that_cannot_grow_is_whole() {
 
 #[test]
 fn copies_of_the_reference_are_the_same_arena() {
-    let backing = Counting::default();
+    let backing = Probe::new();
     let arena = Bump::new_in(&backing);
     let handle = &arena;
     let copy = handle;

@@ -6,34 +6,16 @@ use std::cell::Cell;
 use std::ptr::NonNull;
 
 use allocator_api2::alloc::{AllocError, Allocator, Global, Layout};
-use common::{Counting, Failing};
-use strategy_bump::{BuildError, Bump, Refused};
-
-fn layout(size: usize, align: usize) -> Layout {
-    Layout::from_size_align(size, align).unwrap()
-}
+use common::layout;
+use strategy::contract::Probe;
+use strategy_bump::{Bump, Refused};
 
 #[test]
 fn a_new_arena_takes_nothing() {
-    let backing = Counting::default();
+    let backing = Probe::new();
     let mut arena = Bump::new_in(&backing);
     arena.reset();
     assert_eq!((arena.reserved_bytes(), arena.used_bytes(), backing.calls()), (0, 0, 0));
-}
-
-#[test]
-fn values_slices_and_text_are_kept() {
-    let arena = Bump::new();
-    let number = arena.alloc(7_u64);
-    let pair = arena.try_alloc((1_u8, 2_u32)).unwrap();
-    let slice = arena.alloc_slice_copy(&[1_u16, 2, 3]);
-    let text = arena.alloc_str("grüße");
-    *number += 1;
-    slice[1] = 9;
-    text.make_ascii_uppercase();
-    assert_eq!((*number, *pair, &*slice, &*text), (8, (1, 2), &[1, 9, 3][..], "GRüßE"));
-    assert_eq!(arena.try_alloc_slice_copy::<u64>(&[]).unwrap(), &mut []);
-    assert_eq!(arena.try_alloc_str("").unwrap(), "");
 }
 
 #[test]
@@ -49,7 +31,7 @@ fn blocks_go_downward_without_gaps() {
 
 #[test]
 fn size_0_takes_neither_memory_nor_padding() {
-    let backing = Counting::default();
+    let backing = Probe::new();
     let arena = Bump::new_in(&backing);
     for shift in 0..usize::BITS {
         let block = arena.alloc_layout(layout(0, 1 << shift));
@@ -64,7 +46,7 @@ fn size_0_takes_neither_memory_nor_padding() {
 
 #[test]
 fn every_alignment_is_served() {
-    let backing = Counting::default();
+    let backing = Probe::new();
     let arena = Bump::new_in(&backing);
     for shift in 0..=20 {
         for size in [1, 3, 16, 5000] {
@@ -76,32 +58,36 @@ fn every_alignment_is_served() {
 
 #[test]
 fn chunks_double_up_to_64_mib() {
-    let backing = Counting::default();
+    let backing = Probe::new();
     let arena = Bump::new_in(&backing);
     let block = layout(496, 8);
-    while backing.blocks() < 9 {
-        arena.alloc_layout(block);
+    for power in 10..19 {
+        let (chunks, before) = (backing.blocks_out(), backing.bytes_out());
+        while backing.blocks_out() == chunks {
+            arena.alloc_layout(block);
+        }
+        assert_eq!(backing.bytes_out() - before, (1 << power) - 16);
     }
-    let expected: Vec<_> = (10..19).map(|power| (1 << power) - 16).collect();
-    assert_eq!(backing.sizes(), expected);
     // A block that is larger has a chunk of its own size, and growth starts from there.
     arena.alloc_layout(layout(100 << 20, 8));
-    assert_eq!(backing.sizes().last(), Some(&((100 << 20) + 32)));
+    assert_eq!(backing.largest_out().unwrap().1.size(), (100 << 20) + 32);
+    let before = backing.bytes_out();
     arena.alloc_layout(block);
-    assert_eq!(backing.sizes()[9], (64 << 20) - 16);
+    assert_eq!(backing.bytes_out() - before, (64 << 20) - 16);
 }
 
 #[test]
 fn reset_keeps_the_largest_chunk() {
-    let backing = Counting::default();
+    let backing = Probe::new();
     let mut arena = Bump::new_in(&backing);
     arena.alloc_layout(layout(100, 8));
     arena.alloc_layout(layout(100 << 20, 8));
     arena.alloc_layout(layout(1000, 8));
-    assert_eq!(backing.blocks(), 3);
+    assert_eq!(backing.blocks_out(), 3);
 
     arena.reset();
-    assert_eq!(backing.sizes(), [(100 << 20) + 32], "neither the oldest nor the newest");
+    assert_eq!(backing.blocks_out(), 1);
+    assert_eq!(backing.bytes_out(), (100 << 20) + 32, "neither the oldest nor the newest");
     assert_eq!((arena.reserved_bytes(), arena.used_bytes()), ((100 << 20) + 32, 0));
 
     // All of it is free again.
@@ -112,7 +98,7 @@ fn reset_keeps_the_largest_chunk() {
 
 #[test]
 fn an_arena_reset_in_a_loop_ends_with_one_chunk() {
-    let backing = Counting::default();
+    let backing = Probe::new();
     let mut arena = Bump::new_in(&backing);
     let mut calls = 0;
     for _ in 0..5 {
@@ -122,19 +108,19 @@ fn an_arena_reset_in_a_loop_ends_with_one_chunk() {
             arena.alloc_layout(layout(100, 8));
         }
     }
-    assert_eq!((backing.blocks(), backing.calls()), (1, calls));
+    assert_eq!((backing.blocks_out(), backing.calls()), (1, calls));
 }
 
 #[test]
 fn dropping_the_arena_gives_everything_back() {
-    let backing = Counting::default();
+    let backing = Probe::new();
     let arena = Bump::new_in(&backing);
     for size in (0..20_000).step_by(777) {
         arena.alloc_layout(layout(size, 1 << (size % 9)));
-        assert_eq!(arena.reserved_bytes(), backing.bytes());
+        assert_eq!(arena.reserved_bytes(), backing.bytes_out());
     }
     drop(arena);
-    assert_eq!((backing.bytes(), backing.blocks()), (0, 0));
+    assert_eq!((backing.bytes_out(), backing.blocks_out()), (0, 0));
 }
 
 #[test]
@@ -150,27 +136,8 @@ fn moving_the_arena_moves_no_block() {
 }
 
 #[test]
-fn a_capacity_is_one_chunk() {
-    let backing = Counting::default();
-    let arena = Bump::try_with_capacity_in(10_000, &backing).unwrap();
-    for _ in 0..100 {
-        arena.alloc_layout(layout(100, 4));
-    }
-    assert_eq!((arena.used_bytes(), backing.blocks()), (10_000, 1));
-
-    backing.fail(Failing::From(0));
-    let refused = Bump::try_with_capacity_in(10_000, &backing).unwrap_err();
-    assert_eq!(refused, BuildError::OutOfMemory { bytes: 10_000 });
-    assert!(Bump::try_with_capacity_in(0, &backing).is_ok(), "a capacity of 0 takes nothing");
-    for bytes in [usize::MAX, usize::MAX - 15, isize::MAX as usize] {
-        let refused = Bump::try_with_capacity(bytes).unwrap_err();
-        assert_eq!(refused, BuildError::OutOfMemory { bytes });
-    }
-}
-
-#[test]
 fn a_block_too_large_is_an_error_that_names_it() {
-    let backing = Counting::default();
+    let backing = Probe::new();
     let arena = Bump::new_in(&backing);
     arena.alloc(1_u8);
     for too_large in [
@@ -182,7 +149,7 @@ fn a_block_too_large_is_an_error_that_names_it() {
     ] {
         assert_eq!(arena.try_alloc_layout(too_large), Err(Refused { layout: too_large }));
     }
-    assert_eq!((arena.used_bytes(), backing.blocks()), (1, 1));
+    assert_eq!((arena.used_bytes(), backing.blocks_out()), (1, 1));
     arena.alloc(2_u8);
 }
 
@@ -191,9 +158,13 @@ fn a_refused_chunk_leaves_the_arena_usable_whichever_call_it_was() {
     // Without failures the calls are as many as the chunks.
     let script = [16, 2000, 2000, 500, 9000, 40_000, 1, 100_000];
     for first in 1..=script.len() + 1 {
-        for failing in [Failing::Only(first), Failing::From(first)] {
-            let backing = Counting::default();
-            backing.fail(failing);
+        for only in [true, false] {
+            let backing = Probe::new();
+            if only {
+                backing.fail_on(first);
+            } else {
+                backing.fail_from(first);
+            }
             let mut arena = Bump::new_in(&backing);
             let mut served = Vec::new();
             for (stamp, size) in (0_u8..).zip(script) {
@@ -207,27 +178,29 @@ fn a_refused_chunk_leaves_the_arena_usable_whichever_call_it_was() {
                 // SAFETY: the block is live, written above in its whole length, and nobody
                 // writes it.
                 let bytes = unsafe { block.as_ref() };
-                assert!(bytes.iter().all(|&byte| byte == stamp), "{failing:?} at {size}");
+                assert!(bytes.iter().all(|&byte| byte == stamp), "{first} {only} at {size}");
             }
-            assert_eq!(arena.reserved_bytes(), backing.bytes());
+            assert_eq!(arena.reserved_bytes(), backing.bytes_out());
             arena.reset();
-            backing.fail(Failing::None);
+            backing.heal();
             arena.alloc_layout(layout(1_000_000, 1));
             drop(arena);
-            assert_eq!(backing.bytes(), 0, "{failing:?}");
+            assert_eq!(backing.bytes_out(), 0, "{first} {only}");
         }
     }
 }
 
 #[test]
 fn a_smaller_chunk_does_when_a_larger_one_is_refused() {
-    let backing = Counting::default();
+    let backing = Probe::new();
     let arena = Bump::new_in(&backing);
-    backing.fail(Failing::Above { bytes: 1500 });
-    for _ in 0..4 {
+    arena.alloc_layout(layout(1000, 8));
+    for chunks in 1..4 {
+        assert_eq!(backing.bytes_out(), chunks * (1000_usize.next_multiple_of(16) + 32));
+        backing.fail_on(1);
         arena.alloc_layout(layout(1000, 8));
     }
-    assert_eq!(backing.sizes(), [1032 - 8 + 16, 1040, 1040, 1040]);
+    assert_eq!(backing.failed(), 3);
 }
 
 /// Memory at the end of the address space, as a 32-bit system may have it. It is never touched.
@@ -305,17 +278,17 @@ fn an_arena_may_move_to_another_thread() {
     assert_eq!(used.join().unwrap(), 16);
 }
 
-/// `Counting`, with a call of `deallocate` that panics and frees nothing.
+/// A [`Probe`] with a call of `deallocate` that panics and frees nothing.
 struct PanicsAt<'a> {
-    counting: &'a Counting,
+    probe: &'a Probe,
     frees: &'a Cell<usize>,
     panics_at: usize,
 }
 
-// SAFETY: the blocks are those of `Counting`, which keeps the contract.
+// SAFETY: the blocks are those of the probe, which keeps the contract.
 unsafe impl Allocator for PanicsAt<'_> {
     fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
-        self.counting.allocate(layout)
+        self.probe.allocate(layout)
     }
 
     unsafe fn deallocate(&self, pointer: NonNull<u8>, layout: Layout) {
@@ -324,45 +297,39 @@ unsafe impl Allocator for PanicsAt<'_> {
             std::panic::resume_unwind(Box::new(()));
         }
         // SAFETY: the caller's duties are the same.
-        unsafe { self.counting.deallocate(pointer, layout) };
+        unsafe { self.probe.deallocate(pointer, layout) };
     }
 }
 
-/// `Counting` panics if a chunk is freed twice, and a footer that is gone is read by a dropped
+/// The probe has a fault if a chunk is freed twice, and a footer that is gone is read by a dropped
 /// arena.
 #[test]
 fn a_panic_in_a_reset_leaves_no_chunk_that_is_gone() {
     for largest_at in 0..4 {
         for panics_at in 1..=3 {
-            let (counting, frees) = (Counting::default(), Cell::new(0));
-            let mut arena =
-                Bump::new_in(PanicsAt { counting: &counting, frees: &frees, panics_at });
+            let (probe, frees) = (Probe::new(), Cell::new(0));
+            let backing = PanicsAt { probe: &probe, frees: &frees, panics_at };
+            // Each block gets a chunk of its own.
+            let mut arena = Bump::builder().first_chunk(0).growth_factor(0).build_in(backing);
             for chunk in 0..4 {
-                // The backing refuses whatever is much larger than the block, so that chunks do not
-                // grow, and each block gets one of its own.
                 let bytes = if chunk == largest_at { 1 << 20 } else { 10_000 };
-                counting.fail(Failing::Above { bytes: bytes + 1000 });
                 arena.alloc_layout(layout(bytes, 1));
             }
-            counting.fail(Failing::None);
-            let chunks = counting.blocks();
+            let chunks = probe.blocks_out();
             assert_eq!(chunks, 4);
+            let largest = probe.largest_out();
             let reset = std::panic::AssertUnwindSafe(|| arena.reset());
             assert!(std::panic::catch_unwind(reset).is_err());
             // The arena has the largest, and works.
-            let before = arena.reserved_bytes();
-            assert_eq!(
-                (arena.used_bytes(), counting.sizes().last()),
-                (0, Some(&before)),
-                "{largest_at} {panics_at}"
-            );
-            arena.alloc(7_u64);
-            assert_eq!(arena.reserved_bytes(), before);
+            assert_eq!((arena.used_bytes(), probe.largest_out()), (0, largest));
+            let calls = probe.calls();
+            arena.alloc_layout(layout(1 << 20, 1));
+            assert_eq!(probe.calls(), calls, "{largest_at} {panics_at}");
             let frees_before = frees.get();
             drop(arena);
             // What came after the panic is lost, and so is the chunk that panicked.
             assert_eq!(frees.get(), frees_before + 1);
-            assert_eq!(counting.blocks(), chunks - panics_at);
+            assert_eq!((probe.blocks_out(), probe.fault()), (chunks - panics_at, None));
         }
     }
 }
