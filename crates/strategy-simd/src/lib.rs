@@ -4,6 +4,7 @@ mod buffer;
 mod chunks;
 mod class;
 mod error;
+pub mod kernels;
 mod large;
 mod pool;
 mod stack;

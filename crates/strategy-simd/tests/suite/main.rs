@@ -2,5 +2,6 @@
 
 mod backing;
 mod buffer;
+mod kernels;
 mod model;
 mod pool;
