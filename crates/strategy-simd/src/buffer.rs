@@ -1,26 +1,44 @@
-//! An owned slice that is aligned for the widest vector unit.
+//! An owned, growable slice that starts at a multiple of its alignment.
+
+mod growth;
+mod memory;
+mod vectors;
 
 use core::fmt;
 use core::marker::PhantomData;
+use core::mem::MaybeUninit;
 use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
 
-use allocator_api2::alloc::{AllocError, Allocator, Global, Layout};
+use allocator_api2::alloc::{Allocator, Global};
 
-use crate::{BufferError, VECTOR_ALIGN, ZeroIsValid};
+use crate::{BufferError, ZeroIsValid};
+use memory::Memory;
 
-/// An owned slice of `T`, aligned to [`VECTOR_ALIGN`] or to `T`, whichever is more.
+/// An owned slice of `T` that grows like a `Vec` and starts at a multiple of `ALIGN` bytes, or of the
+/// alignment of `T` if that is more.
 ///
-/// Its length is fixed. It dereferences to `[T]`; it is freed with the layout that it was allocated
-/// with. A buffer of no bytes takes no memory.
+/// `ALIGN` is 64 unless said otherwise, [the widest vector](crate::VECTOR_ALIGN); 32 suffices
+/// for AVX2, 4096 is a page, and `2 << 20` a huge page. It dereferences to `[T]`, and it is freed
+/// with the layout that it was allocated with. A buffer of no bytes takes no memory.
 ///
 /// ```
-/// use strategy_simd::{AlignedBuffer, VECTOR_ALIGN};
+/// use strategy_simd::AlignedBuffer;
 ///
 /// let mut samples = AlignedBuffer::<f32>::zeroed(1000);
-/// assert!(samples.as_ptr().addr().is_multiple_of(VECTOR_ALIGN));
+/// assert!(samples.as_ptr().addr().is_multiple_of(64));
 /// samples[999] = 0.5;
-/// assert_eq!(samples.iter().sum::<f32>(), 0.5);
+/// samples.push(0.25);
+/// assert_eq!(samples.iter().sum::<f32>(), 0.75);
+///
+/// let page = AlignedBuffer::<u8, 4096>::zeroed(4096);
+/// assert!(page.as_ptr().addr().is_multiple_of(4096));
+/// ```
+///
+/// What is no power of two is no alignment:
+///
+/// ```compile_fail,E0080
+/// strategy_simd::AlignedBuffer::<u8, 48>::new();
 /// ```
 ///
 /// It is sent and shared like a `Vec`: if its elements and its allocator are.
@@ -34,13 +52,31 @@ use crate::{BufferError, VECTOR_ALIGN, ZeroIsValid};
 /// fn shared<T: Sync>() {}
 /// shared::<strategy_simd::AlignedBuffer<std::cell::Cell<u8>>>();
 /// ```
-pub struct AlignedBuffer<T, A: Allocator = Global> {
-    /// All `memory.len` elements are initialized.
-    memory: Memory<T, A>,
+pub struct AlignedBuffer<T, const ALIGN: usize = 64, A: Allocator = Global> {
+    memory: Memory<T, ALIGN, A>,
+    /// The first `len` elements of `memory` are initialized, and owned; `len` is at most its
+    /// capacity.
+    len: usize,
     _elements: PhantomData<T>,
 }
 
-impl<T> AlignedBuffer<T> {
+impl<T, const ALIGN: usize> AlignedBuffer<T, ALIGN> {
+    /// An empty buffer. It takes no memory yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self::new_in(Global)
+    }
+
+    /// An empty buffer with room for `capacity` elements.
+    ///
+    /// # Panics
+    ///
+    /// If the size in bytes overflows. Without memory it ends like `Vec::with_capacity`.
+    #[must_use]
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self::try_with_capacity_in(capacity, Global).unwrap_or_else(|error| error.give_up())
+    }
+
     /// A buffer of `len` zeros.
     ///
     /// # Panics
@@ -51,19 +87,7 @@ impl<T> AlignedBuffer<T> {
     where
         T: ZeroIsValid,
     {
-        Self::try_zeroed(len).unwrap_or_else(|error| error.give_up())
-    }
-
-    /// A buffer of `len` zeros.
-    ///
-    /// # Errors
-    ///
-    /// If the size in bytes overflows, or there is no memory.
-    pub fn try_zeroed(len: usize) -> Result<Self, BufferError>
-    where
-        T: ZeroIsValid,
-    {
-        Self::try_zeroed_in(len, Global)
+        Self::try_zeroed_in(len, Global).unwrap_or_else(|error| error.give_up())
     }
 
     /// A buffer of `len` clones of `value`.
@@ -76,19 +100,7 @@ impl<T> AlignedBuffer<T> {
     where
         T: Clone,
     {
-        Self::try_filled(value, len).unwrap_or_else(|error| error.give_up())
-    }
-
-    /// A buffer of `len` clones of `value`.
-    ///
-    /// # Errors
-    ///
-    /// If the size in bytes overflows, or there is no memory.
-    pub fn try_filled(value: T, len: usize) -> Result<Self, BufferError>
-    where
-        T: Clone,
-    {
-        Self::try_filled_in(value, len, Global)
+        Self::try_filled_in(value, len, Global).unwrap_or_else(|error| error.give_up())
     }
 
     /// A buffer of `element(0)`, `element(1)` and so on to `element(len - 1)`.
@@ -98,20 +110,31 @@ impl<T> AlignedBuffer<T> {
     /// If the size in bytes overflows. Without memory it ends like a `Vec` would.
     #[must_use]
     pub fn from_fn(len: usize, element: impl FnMut(usize) -> T) -> Self {
-        Self::try_from_fn(len, element).unwrap_or_else(|error| error.give_up())
-    }
-
-    /// A buffer of `element(0)`, `element(1)` and so on to `element(len - 1)`.
-    ///
-    /// # Errors
-    ///
-    /// If the size in bytes overflows, or there is no memory; `element` is not called then.
-    pub fn try_from_fn(len: usize, element: impl FnMut(usize) -> T) -> Result<Self, BufferError> {
-        Self::try_from_fn_in(len, element, Global)
+        Self::try_from_fn_in(len, element, Global).unwrap_or_else(|error| error.give_up())
     }
 }
 
-impl<T, A: Allocator> AlignedBuffer<T, A> {
+impl<T, const ALIGN: usize, A: Allocator> AlignedBuffer<T, ALIGN, A> {
+    /// An empty buffer that will take its memory from `allocator`. It takes none yet.
+    #[must_use]
+    pub const fn new_in(allocator: A) -> Self {
+        Self::of(Memory::new(allocator))
+    }
+
+    /// Without elements.
+    const fn of(memory: Memory<T, ALIGN, A>) -> Self {
+        Self { memory, len: 0, _elements: PhantomData }
+    }
+
+    /// An empty buffer with room for `capacity` elements, with memory of `allocator`.
+    ///
+    /// # Errors
+    ///
+    /// If the size in bytes overflows, or there is no memory.
+    pub fn try_with_capacity_in(capacity: usize, allocator: A) -> Result<Self, BufferError> {
+        Memory::with_capacity(capacity, allocator, A::allocate).map(Self::of)
+    }
+
     /// A buffer of `len` zeros with memory of `allocator`.
     ///
     /// # Errors
@@ -121,9 +144,9 @@ impl<T, A: Allocator> AlignedBuffer<T, A> {
     where
         T: ZeroIsValid,
     {
-        let memory = Memory::new(len, allocator, A::allocate_zeroed)?;
-        // All elements are initialized: zero bytes are a value of `T`, says `ZeroIsValid`.
-        Ok(Self { memory, _elements: PhantomData })
+        let memory = Memory::with_capacity(len, allocator, A::allocate_zeroed)?;
+        // All `len` elements are initialized: zero bytes are a value of `T`, says `ZeroIsValid`.
+        Ok(Self { memory, len, _elements: PhantomData })
     }
 
     /// A buffer of `len` clones of `value` with memory of `allocator`.
@@ -146,127 +169,123 @@ impl<T, A: Allocator> AlignedBuffer<T, A> {
     /// If the size in bytes overflows, or there is no memory; `element` is not called then.
     pub fn try_from_fn_in(
         len: usize,
-        mut element: impl FnMut(usize) -> T,
+        element: impl FnMut(usize) -> T,
         allocator: A,
     ) -> Result<Self, BufferError> {
-        // A panic of `element` drops first `filling` with what is initialized, then `memory`.
-        let memory = Memory::new(len, allocator, A::allocate)?;
-        let mut filling = Filling { first: memory.first, initialized: 0 };
-        while filling.initialized < len {
-            let value = element(filling.initialized);
-            // SAFETY: `initialized < len`, and the memory has room for `len` elements.
-            let slot = unsafe { memory.first.add(filling.initialized) };
-            // SAFETY: `slot` is in the memory and aligned, by the layout of `Memory`.
-            unsafe { slot.write(value) };
-            filling.initialized += 1;
-        }
-        core::mem::forget(filling);
-        Ok(Self { memory, _elements: PhantomData })
+        // A panic of `element` drops the buffer with what is in it.
+        let mut buffer = Self::try_with_capacity_in(len, allocator)?;
+        buffer.push_each(len, element);
+        Ok(buffer)
+    }
+
+    /// The number of elements that there is room for; `usize::MAX` if they have no size.
+    #[inline]
+    #[must_use]
+    pub const fn capacity(&self) -> usize {
+        self.memory.capacity()
     }
 
     /// The allocator.
     #[inline]
     #[must_use]
     pub const fn allocator(&self) -> &A {
-        &self.memory.allocator
+        self.memory.allocator()
     }
 }
 
-/// Memory for `len` elements; it frees itself on drop, and drops no element.
-struct Memory<T, A: Allocator> {
-    /// Came from `allocator` with `layout::<T>(len)` and is not freed.
-    first: NonNull<T>,
-    /// `layout::<T>(len)` is `Ok`.
-    len: usize,
-    allocator: A,
-}
-
-impl<T, A: Allocator> Memory<T, A> {
-    fn new(
-        len: usize,
-        allocator: A,
-        allocate: impl FnOnce(&A, Layout) -> Result<NonNull<[u8]>, AllocError>,
-    ) -> Result<Self, BufferError> {
-        let layout = layout::<T>(len)?;
-        let block = allocate(&allocator, layout)
-            .map_err(|AllocError| BufferError::OutOfMemory { layout })?;
-        Ok(Self { first: block.cast(), len, allocator })
+impl<T, const ALIGN: usize> AlignedBuffer<MaybeUninit<T>, ALIGN> {
+    /// A buffer of `len` elements that are not initialized.
+    ///
+    /// ```
+    /// use std::mem::MaybeUninit;
+    /// use strategy_simd::AlignedBuffer;
+    ///
+    /// let mut buffer = AlignedBuffer::<MaybeUninit<u32>>::uninit(100);
+    /// for (index, slot) in buffer.iter_mut().enumerate() {
+    ///     slot.write(index as u32);
+    /// }
+    /// // SAFETY: the loop has written all elements.
+    /// let buffer = unsafe { buffer.assume_init() };
+    /// assert_eq!(buffer[99], 99);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the size in bytes overflows. Without memory it ends like `Vec::with_capacity`.
+    #[must_use]
+    pub fn uninit(len: usize) -> Self {
+        Self::try_uninit_in(len, Global).unwrap_or_else(|error| error.give_up())
     }
 }
 
-impl<T, A: Allocator> Drop for Memory<T, A> {
-    #[inline]
-    fn drop(&mut self) {
-        let layout = layout::<T>(self.len).expect("the memory was allocated with this layout");
-        // SAFETY: `first` came from `allocator` with this layout (its invariant), and this runs at
-        // most once.
-        unsafe { self.allocator.deallocate(self.first.cast(), layout) };
+impl<T, const ALIGN: usize, A: Allocator> AlignedBuffer<MaybeUninit<T>, ALIGN, A> {
+    /// A buffer of `len` elements that are not initialized, with memory of `allocator`.
+    ///
+    /// # Errors
+    ///
+    /// If the size in bytes overflows, or there is no memory.
+    pub fn try_uninit_in(len: usize, allocator: A) -> Result<Self, BufferError> {
+        let memory = Memory::with_capacity(len, allocator, A::allocate)?;
+        // `MaybeUninit` takes any memory for initialized.
+        Ok(Self { memory, len, _elements: PhantomData })
+    }
+
+    /// The same buffer, whose elements are initialized.
+    ///
+    /// # Safety
+    ///
+    /// They are.
+    #[must_use]
+    pub unsafe fn assume_init(self) -> AlignedBuffer<T, ALIGN, A> {
+        let len = self.len;
+        // `self` has no elements to drop, only memory.
+        let buffer = core::mem::ManuallyDrop::new(self);
+        // SAFETY: `buffer` is neither used nor dropped after this, so the memory is moved.
+        let memory = unsafe { core::ptr::read(&raw const buffer.memory) };
+        // The elements are initialized (the caller's duty).
+        AlignedBuffer { memory: memory.cast(), len, _elements: PhantomData }
     }
 }
 
-/// The elements that are initialized so far; it drops them on drop.
-struct Filling<T> {
-    /// The first `initialized` elements from here on are initialized and nobody else's.
-    first: NonNull<T>,
-    initialized: usize,
-}
-
-impl<T> Drop for Filling<T> {
-    fn drop(&mut self) {
-        let elements = NonNull::slice_from_raw_parts(self.first, self.initialized);
-        // SAFETY: these are initialized (the invariant of `first`), and dropped at most once.
-        unsafe { elements.drop_in_place() };
-    }
-}
-
-/// The layout of a buffer.
-#[inline]
-fn layout<T>(len: usize) -> Result<Layout, BufferError> {
-    Layout::array::<T>(len)
-        .and_then(|layout| layout.align_to(VECTOR_ALIGN))
-        .map_err(|_| BufferError::Overflow { len, element_bytes: size_of::<T>() })
-}
-
-impl<T, A: Allocator> Deref for AlignedBuffer<T, A> {
+impl<T, const ALIGN: usize, A: Allocator> Deref for AlignedBuffer<T, ALIGN, A> {
     type Target = [T];
 
     #[inline]
     fn deref(&self) -> &[T] {
-        let elements = NonNull::slice_from_raw_parts(self.memory.first, self.memory.len);
-        // SAFETY: the elements are initialized (the invariant of `memory`), their size in bytes is
-        // that of a layout, and `&self` keeps them from being changed or freed.
+        let elements = NonNull::slice_from_raw_parts(self.memory.first(), self.len);
+        // SAFETY: the elements are initialized (the invariant of `len`), their size in bytes is
+        // at most that of a layout, and `&self` keeps them from being changed or freed.
         unsafe { elements.as_ref() }
     }
 }
 
-impl<T, A: Allocator> DerefMut for AlignedBuffer<T, A> {
+impl<T, const ALIGN: usize, A: Allocator> DerefMut for AlignedBuffer<T, ALIGN, A> {
     #[inline]
     fn deref_mut(&mut self) -> &mut [T] {
-        let mut elements = NonNull::slice_from_raw_parts(self.memory.first, self.memory.len);
+        let mut elements = NonNull::slice_from_raw_parts(self.memory.first(), self.len);
         // SAFETY: as in `deref`; `&mut self` makes the access exclusive.
         unsafe { elements.as_mut() }
     }
 }
 
-impl<T, A: Allocator> Drop for AlignedBuffer<T, A> {
+impl<T, const ALIGN: usize, A: Allocator> Drop for AlignedBuffer<T, ALIGN, A> {
     #[inline]
     fn drop(&mut self) {
-        let elements = NonNull::slice_from_raw_parts(self.memory.first, self.memory.len);
-        // SAFETY: the elements are initialized (the invariant of `memory`), and this runs at most
-        // once. `memory` is dropped after this, also when this unwinds, and drops no element.
-        unsafe { elements.drop_in_place() };
+        // `memory` is dropped after this, also when an element's `drop` panics.
+        self.clear();
     }
 }
 
 // SAFETY: a buffer owns its elements and its allocator, and hands out nothing else; it may be sent
 // if both may.
-unsafe impl<T: Send, A: Allocator + Send> Send for AlignedBuffer<T, A> {}
+unsafe impl<T: Send, const ALIGN: usize, A: Allocator + Send> Send for AlignedBuffer<T, ALIGN, A> {}
 
 // SAFETY: `&AlignedBuffer` gives `&[T]` and `&A`, and changes nothing itself; it may be shared if
 // both may.
-unsafe impl<T: Sync, A: Allocator + Sync> Sync for AlignedBuffer<T, A> {}
+unsafe impl<T: Sync, const ALIGN: usize, A: Allocator + Sync> Sync for AlignedBuffer<T, ALIGN, A> {}
 
-impl<T: Clone, A: Allocator + Clone> Clone for AlignedBuffer<T, A> {
+impl<T: Clone, const ALIGN: usize, A: Allocator + Clone> Clone for AlignedBuffer<T, ALIGN, A> {
+    /// The capacity is the length.
     fn clone(&self) -> Self {
         let allocator = self.allocator().clone();
         Self::try_from_fn_in(self.len(), |index| self[index].clone(), allocator)
@@ -274,30 +293,36 @@ impl<T: Clone, A: Allocator + Clone> Clone for AlignedBuffer<T, A> {
     }
 }
 
-impl<T, A: Allocator> AsRef<[T]> for AlignedBuffer<T, A> {
+impl<T, const ALIGN: usize, A: Allocator + Default> Default for AlignedBuffer<T, ALIGN, A> {
+    fn default() -> Self {
+        Self::new_in(A::default())
+    }
+}
+
+impl<T, const ALIGN: usize, A: Allocator> AsRef<[T]> for AlignedBuffer<T, ALIGN, A> {
     #[inline]
     fn as_ref(&self) -> &[T] {
         self
     }
 }
 
-impl<T, A: Allocator> AsMut<[T]> for AlignedBuffer<T, A> {
+impl<T, const ALIGN: usize, A: Allocator> AsMut<[T]> for AlignedBuffer<T, ALIGN, A> {
     #[inline]
     fn as_mut(&mut self) -> &mut [T] {
         self
     }
 }
 
-impl<T: fmt::Debug, A: Allocator> fmt::Debug for AlignedBuffer<T, A> {
+impl<T: fmt::Debug, const ALIGN: usize, A: Allocator> fmt::Debug for AlignedBuffer<T, ALIGN, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (**self).fmt(f)
     }
 }
 
-impl<T: PartialEq, A: Allocator> PartialEq for AlignedBuffer<T, A> {
+impl<T: PartialEq, const ALIGN: usize, A: Allocator> PartialEq for AlignedBuffer<T, ALIGN, A> {
     fn eq(&self, other: &Self) -> bool {
         **self == **other
     }
 }
 
-impl<T: Eq, A: Allocator> Eq for AlignedBuffer<T, A> {}
+impl<T: Eq, const ALIGN: usize, A: Allocator> Eq for AlignedBuffer<T, ALIGN, A> {}

@@ -21,11 +21,11 @@ use crate::large::LargeBlocks;
 /// use strategy_simd::{AlignedBuffer, SimdPool};
 ///
 /// let pool = SimdPool::new();
-/// let zeros = AlignedBuffer::<f32, _>::try_zeroed_in(1000, &pool)?;
+/// let zeros = AlignedBuffer::<f32, 64, _>::try_zeroed_in(1000, &pool)?;
 /// assert_eq!(zeros.as_ptr().addr() % 64, 0);
 /// let place = zeros.as_ptr();
 /// drop(zeros);
-/// let ones = AlignedBuffer::try_filled_in(1.0_f32, 1024, &pool)?;
+/// let ones = AlignedBuffer::<f32, 64, _>::try_filled_in(1.0, 1024, &pool)?;
 /// assert_eq!(ones.as_ptr(), place); // the same 4 KiB
 /// # Ok::<(), strategy_simd::BufferError>(())
 /// ```
@@ -42,7 +42,7 @@ use crate::large::LargeBlocks;
 ///
 /// ```compile_fail,E0277
 /// fn sent<T: Send>() {}
-/// sent::<strategy_simd::AlignedBuffer<f32, &strategy_simd::SimdPool>>();
+/// sent::<strategy_simd::AlignedBuffer<f32, 64, &strategy_simd::SimdPool>>();
 /// ```
 pub struct SimdPool<A: Allocator = Global> {
     /// The class at `index` has blocks of `class_bytes(index)`.

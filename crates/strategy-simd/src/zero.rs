@@ -1,5 +1,7 @@
 //! The types for which zero bytes are a value.
 
+use core::mem::MaybeUninit;
+
 /// A type for which all bytes 0 are a value.
 ///
 /// # Safety
@@ -29,3 +31,6 @@ unsafe impl ZeroIsValid for bool {}
 
 // SAFETY: an array of zero bytes is an array of elements of zero bytes: an array has no padding.
 unsafe impl<T: ZeroIsValid, const N: usize> ZeroIsValid for [T; N] {}
+
+// SAFETY: every pattern of bytes, initialized or not, is a value.
+unsafe impl<T> ZeroIsValid for MaybeUninit<T> {}
