@@ -4,6 +4,7 @@ mod buffer;
 mod chunks;
 mod class;
 mod error;
+mod huge;
 pub mod kernels;
 mod large;
 mod pool;
@@ -13,7 +14,8 @@ mod zero;
 
 pub use buffer::AlignedBuffer;
 pub use error::BufferError;
-pub use pool::SimdPool;
+pub use huge::{HugePages, huge_pages};
+pub use pool::{DEFAULT_BOUND_BYTES, SimdPool};
 pub use zero::ZeroIsValid;
 
 /// The alignment of the widest vector unit: 64 bytes, the size of a `zmm` register of AVX-512

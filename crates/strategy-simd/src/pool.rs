@@ -1,13 +1,18 @@
 //! The pool: the classes, the large blocks, and the allocator that they take memory from.
 
+use core::cell::Cell;
 use core::fmt;
 use core::ptr::NonNull;
 
 use allocator_api2::alloc::{AllocError, Allocator, Global, Layout};
 
-use crate::chunks::Chunks;
 use crate::class::{CLASSES, Class, class_bytes, class_of};
 use crate::large::LargeBlocks;
+
+/// What a pool keeps free at most, unless it is told otherwise: 64 MiB, two blocks of the
+/// largest class. Up to this glibc, too, may keep free memory at the end of its heap before it gives
+/// it back (twice `DEFAULT_MMAP_THRESHOLD_MAX`, mallopt(3)).
+pub const DEFAULT_BOUND_BYTES: usize = 64 << 20;
 
 /// A pool of blocks aligned for the widest vector unit.
 ///
@@ -15,7 +20,8 @@ use crate::large::LargeBlocks;
 /// alignment. A block's size is rounded up to a power of two, at least
 /// [`VECTOR_ALIGN`](crate::VECTOR_ALIGN) and at least the alignment asked for. A freed block is
 /// kept and handed out again, newest first, up to 32 MiB a block and an alignment of 2 MiB; beyond
-/// that, memory comes from the backing allocator and goes straight back.
+/// that, memory comes from the backing allocator and goes straight back. Blocks of 2 MiB and more are
+/// on huge pages where the system [has them](crate::huge_pages).
 ///
 /// ```
 /// use strategy_simd::{AlignedBuffer, SimdPool};
@@ -30,6 +36,16 @@ use crate::large::LargeBlocks;
 /// # Ok::<(), strategy_simd::BufferError>(())
 /// ```
 ///
+/// # The bound on what is kept
+///
+/// The free blocks of a pool have at most [`bound_bytes`](Self::bound_bytes) together; when a free
+/// exceeds that, memory goes back to the backing allocator until they have half of it.
+///
+/// Blocks below 1 MiB share chunks of up to 1 MiB, and a chunk goes back when all of its blocks are
+/// free. So free blocks beside a block that is out may exceed the bound. Then the pool looks for
+/// chunks that have become free each time that half of what was out in a class has been freed;
+/// when nothing is out any more, what is free is within the bound.
+///
 /// # Threads
 ///
 /// A pool may be sent to another thread, but not shared, so what is allocated in it stays on its
@@ -42,15 +58,19 @@ use crate::large::LargeBlocks;
 ///
 /// ```compile_fail,E0277
 /// fn sent<T: Send>() {}
-/// sent::<strategy_simd::AlignedBuffer<f32, 64, &strategy_simd::SimdPool>>();
+/// sent::<strategy_simd::AlignedBuffer<f32, &strategy_simd::SimdPool>>();
 /// ```
 pub struct SimdPool<A: Allocator = Global> {
     /// The class at `index` has blocks of `class_bytes(index)`.
     classes: [Class; CLASSES],
-    /// The blocks of all classes.
-    chunks: Chunks,
     /// The blocks that no class serves.
     large: LargeBlocks,
+    /// What `free_bytes` is to be at most. While it is, each class may have as many free blocks as
+    /// its limit says without that changing: the bytes of all limits are within the bound.
+    bound_bytes: Cell<usize>,
+    /// Whether `free_bytes` exceeded the bound when it was last looked at, since blocks that are out
+    /// hold their chunks.
+    over_bound: Cell<bool>,
     /// Where all memory came from.
     backing: A,
 }
@@ -69,8 +89,9 @@ impl<A: Allocator> SimdPool<A> {
     pub const fn new_in(backing: A) -> Self {
         Self {
             classes: [const { Class::new() }; CLASSES],
-            chunks: Chunks::new(),
             large: LargeBlocks::new(),
+            bound_bytes: Cell::new(DEFAULT_BOUND_BYTES),
+            over_bound: Cell::new(false),
             backing,
         }
     }
@@ -79,17 +100,52 @@ impl<A: Allocator> SimdPool<A> {
     /// stacks of free blocks.
     #[must_use]
     pub fn reserved_bytes(&self) -> usize {
-        let stacks: usize = self.classes.iter().map(Class::stack_bytes).sum();
-        self.chunks.bytes() + self.large.bytes() + stacks
+        self.classes.iter().map(Class::reserved_bytes).sum::<usize>() + self.large.bytes()
+    }
+
+    /// The bytes of the free blocks, which are kept for reuse.
+    #[must_use]
+    pub fn free_bytes(&self) -> usize {
+        self.sum(Class::free)
+    }
+
+    /// What the free blocks have together at most, in bytes; at first
+    /// [`DEFAULT_BOUND_BYTES`]. [`SimdPool`] says when it may be exceeded.
+    #[must_use]
+    pub fn bound_bytes(&self) -> usize {
+        self.bound_bytes.get()
+    }
+
+    /// Sets the bound. If more is free now, memory goes back at once until half of the bound is free.
+    /// With 0 a chunk goes back as soon as its last block is freed.
+    ///
+    /// ```
+    /// use strategy_simd::{AlignedBuffer, SimdPool};
+    ///
+    /// let pool = SimdPool::new();
+    /// drop(AlignedBuffer::<u8, 64, _>::try_zeroed_in(10 << 20, &pool)?);
+    /// assert_eq!(pool.free_bytes(), 16 << 20); // a power of two
+    /// pool.set_bound_bytes(1 << 20);
+    /// assert_eq!(pool.free_bytes(), 0);
+    /// # Ok::<(), strategy_simd::BufferError>(())
+    /// ```
+    pub fn set_bound_bytes(&self, bytes: usize) {
+        self.bound_bytes.set(bytes);
+        self.keep_the_bound(0);
     }
 
     /// The bytes of the blocks that are out: in the sizes that they were rounded to, and beyond the
-    /// classes with their records of 40 bytes.
+    /// classes what was taken for them, which is 48 bytes more than the block, or if it
+    /// is zeroed another 2 MiB more.
     #[must_use]
     pub fn live_bytes(&self) -> usize {
+        self.sum(Class::live) + self.large.bytes()
+    }
+
+    /// The bytes of a number of blocks of each class.
+    fn sum(&self, blocks: impl Fn(&Class) -> usize) -> usize {
         let classes = self.classes.iter().enumerate();
-        let blocks: usize = classes.map(|(index, class)| class.live() * class_bytes(index)).sum();
-        blocks + self.large.bytes()
+        classes.map(|(index, class)| blocks(class) * class_bytes(index)).sum()
     }
 
     /// The backing allocator.
@@ -108,7 +164,7 @@ impl<A: Allocator> SimdPool<A> {
         }
         let index = class_of(layout);
         let Some(class) = self.classes.get(index) else {
-            return self.large_block(layout, A::allocate);
+            return self.large_block(layout);
         };
         let block = match class.take() {
             Some(block) => block,
@@ -121,29 +177,69 @@ impl<A: Allocator> SimdPool<A> {
     #[inline(never)]
     fn take_from_new_chunk(&self, index: usize) -> Result<NonNull<u8>, AllocError> {
         let class = &self.classes[index];
-        class.grow(class_bytes(index), &self.chunks, &self.backing)?;
+        class.grow(class_bytes(index), &self.backing)?;
         class.take().ok_or(AllocError)
     }
 
     #[cold]
     #[inline(never)]
-    fn large_block(
-        &self,
-        layout: Layout,
-        allocate: impl FnOnce(&A, Layout) -> Result<NonNull<[u8]>, AllocError>,
-    ) -> Result<NonNull<[u8]>, AllocError> {
-        self.large.add(layout, |whole| allocate(&self.backing, whole))
+    fn large_block(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
+        self.large.add(layout, &self.backing)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn large_zeroed_block(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
+        self.large.add_zeroed(layout, &self.backing)
     }
 
     /// # Safety
     ///
-    /// `pointer` came from [`large_block`](Self::large_block) with `layout`, has not been freed
-    /// since and is not used any more.
+    /// `pointer` came from [`large_block`](Self::large_block) or its zeroed twin, has not been
+    /// freed since and is not used any more.
     #[cold]
     #[inline(never)]
-    unsafe fn free_large(&self, pointer: NonNull<u8>, layout: Layout) {
-        // SAFETY: the caller's duty; `large_block` allocates from `backing`.
-        unsafe { self.large.remove(pointer, layout, &self.backing) };
+    unsafe fn free_large(&self, pointer: NonNull<u8>) {
+        // SAFETY: the caller's duty; large blocks come from `backing`.
+        unsafe { self.large.remove(pointer, &self.backing) };
+    }
+
+    /// Gives memory back if more than the bound is free, and sets all limits. Called when the class
+    /// at `active` has more free blocks than its limit; the others are given back first.
+    #[cold]
+    #[inline(never)]
+    fn keep_the_bound(&self, active: usize) {
+        let bound = self.bound_bytes.get();
+        if self.free_bytes() > bound {
+            let others = (0..CLASSES).rev().filter(|index| *index != active);
+            for index in others.chain([active]) {
+                let excess = self.free_bytes().saturating_sub(bound / 2);
+                if excess == 0 {
+                    break;
+                }
+                // SAFETY: `take_from_new_chunk` is the only caller of `grow` and passes `backing`.
+                unsafe { self.classes[index].trim(excess, class_bytes(index), &self.backing) };
+            }
+        }
+        // `backing` may itself have used the pool, so this looks again.
+        let spare = bound.checked_sub(self.free_bytes());
+        let was_over_bound = self.over_bound.replace(spare.is_none());
+        for (index, class) in self.classes.iter().enumerate() {
+            let (free, live) = (class.free(), class.live());
+            class.set_limit(match spare {
+                // Each class has an even share of what may still be kept.
+                Some(spare) => free + spare / CLASSES / class_bytes(index),
+                // Every other time round, half of what is out has been freed. Blocks that come and
+                // go in between must not bring the limit down with them, or they would have the free
+                // blocks sorted all the time. It stays below what the class has, so that the last
+                // block to be freed is over it.
+                None => {
+                    let half = free + live / 2;
+                    let least = if was_over_bound { class.limit().max(half) } else { half };
+                    least.min((free + live).saturating_sub(1))
+                }
+            });
+        }
     }
 
     /// A block under a new layout: the same one if it is of the same class, and otherwise
@@ -191,8 +287,7 @@ unsafe impl<A: Allocator> Allocator for &SimdPool<A> {
     #[inline]
     fn allocate_zeroed(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
         if class_of(layout) >= CLASSES && layout.size() > 0 {
-            // Fresh pages of the system are zero already.
-            return self.large_block(layout, A::allocate_zeroed);
+            return self.large_zeroed_block(layout);
         }
         let block = self.block_for(layout)?.cast::<u8>();
         // SAFETY: the block has at least `layout.size()` bytes.
@@ -206,17 +301,18 @@ unsafe impl<A: Allocator> Allocator for &SimdPool<A> {
         if layout.size() == 0 {
             return;
         }
-        match self.classes.get(class_of(layout)) {
-            Some(class) => {
-                debug_assert!(self.chunks.contain(pointer.addr().get()), "not this pool's block");
-                // SAFETY: the caller got `pointer` from this pool with a size above 0 and gives it
-                // up. `layout` fits the block, so it has the class that the block was taken from.
-                unsafe { class.give_back(pointer) };
-            }
+        let index = class_of(layout);
+        let Some(class) = self.classes.get(index) else {
             // SAFETY: the caller got `pointer` from this pool and gives it up. No class serves
             // `layout`, so the block is a large one, and its slice had the very size asked for, so
             // no other layout fits.
-            None => unsafe { self.free_large(pointer, layout) },
+            return unsafe { self.free_large(pointer) };
+        };
+        // SAFETY: the caller got `pointer` from this pool with a size above 0 and gives it
+        // up. `layout` fits the block, so it has the class that the block was taken from.
+        let is_over_its_limit = unsafe { class.give_back(pointer, class_bytes(index)) };
+        if is_over_its_limit {
+            self.keep_the_bound(index);
         }
     }
 
@@ -264,13 +360,12 @@ unsafe impl<A: Allocator> Allocator for &SimdPool<A> {
 
 impl<A: Allocator> Drop for SimdPool<A> {
     fn drop(&mut self) {
-        // SAFETY: every chunk came from `backing`; whoever could still use a block would borrow
+        // SAFETY: every large block came from `backing`; whoever could still use one would borrow
         // the pool.
-        unsafe { self.chunks.release(&self.backing) };
-        // SAFETY: as above, for the large blocks.
         unsafe { self.large.release(&self.backing) };
         for class in &mut self.classes {
-            // SAFETY: `take_from_new_chunk` is the only caller of `grow` and passes `backing`.
+            // SAFETY: as above; `take_from_new_chunk` is the only caller of `grow` and passes
+            // `backing`.
             unsafe { class.release(&self.backing) };
         }
     }
@@ -293,6 +388,7 @@ impl<A: Allocator> fmt::Debug for SimdPool<A> {
         f.debug_struct("SimdPool")
             .field("reserved_bytes", &self.reserved_bytes())
             .field("live_bytes", &self.live_bytes())
+            .field("free_bytes", &self.free_bytes())
             .finish_non_exhaustive()
     }
 }

@@ -1,7 +1,8 @@
-//! The tests of the pool and the buffer from outside, in one program.
+//! The tests of the pool, the buffer and the kernels from outside, in one program.
 
-mod backing;
+mod bound;
 mod buffer;
+mod contract;
+mod huge;
 mod kernels;
-mod model;
 mod pool;

@@ -6,21 +6,18 @@ use std::ptr::NonNull;
 use allocator_api2::alloc::{AllocError, Allocator, Global, Layout};
 use allocator_api2::boxed::Box;
 use allocator_api2::vec::Vec as PoolVec;
-use rand::RngExt;
+use strategy::contract::Probe;
 use strategy::{Plan, Strategy};
 use strategy_simd::{SimdPool, VECTOR_ALIGN};
 
-use crate::backing::Backing;
-use crate::model::drive;
+pub const KIB: usize = 1 << 10;
+pub const MIB: usize = 1 << 20;
 
-const KIB: usize = 1 << 10;
-const MIB: usize = 1 << 20;
-
-fn layout(size: usize, align: usize) -> Layout {
+pub fn layout(size: usize, align: usize) -> Layout {
     Layout::from_size_align(size, align).unwrap()
 }
 
-fn take<A: Allocator>(pool: &SimdPool<A>, layout: Layout) -> NonNull<u8> {
+pub fn take<A: Allocator>(pool: &SimdPool<A>, layout: Layout) -> NonNull<u8> {
     let block = pool.allocate(layout).unwrap();
     assert!(block.len() >= layout.size());
     assert!(block.addr().get().is_multiple_of(layout.align()));
@@ -28,52 +25,9 @@ fn take<A: Allocator>(pool: &SimdPool<A>, layout: Layout) -> NonNull<u8> {
     block.cast()
 }
 
-fn give_back<A: Allocator>(pool: &SimdPool<A>, block: NonNull<u8>, layout: Layout) {
+pub fn give_back<A: Allocator>(pool: &SimdPool<A>, block: NonNull<u8>, layout: Layout) {
     // SAFETY: the tests pass each block of `take` once, with its layout.
     unsafe { pool.deallocate(block, layout) };
-}
-
-#[test]
-fn random_operations_agree_with_a_model() {
-    let backing = Backing::default();
-    let pool = SimdPool::new_in(&backing);
-    for seed in 0..4 {
-        drive(
-            &pool,
-            seed,
-            10_000,
-            200,
-            |random| {
-                let most = 1 << random.random_range(0..15);
-                layout(random.random_range(0..=most), 1 << random.random_range(0..14))
-            },
-            |_| true,
-        );
-        assert_eq!(pool.live_bytes(), 0);
-        assert_eq!(pool.reserved_bytes(), backing.bytes());
-    }
-    drop(pool);
-    assert_eq!(backing.bytes(), 0);
-}
-
-#[test]
-fn random_operations_across_the_largest_class_agree_with_a_model() {
-    let backing = Backing::default();
-    let pool = SimdPool::new_in(&backing);
-    drive(
-        &pool,
-        99,
-        60,
-        3,
-        |random| {
-            let size = random.random_range(31 * MIB..34 * MIB);
-            layout(size, 1 << random.random_range(0..23))
-        },
-        |_| true,
-    );
-    assert_eq!(pool.live_bytes(), 0);
-    drop(pool);
-    assert_eq!(backing.bytes(), 0);
 }
 
 #[test]
@@ -98,8 +52,8 @@ fn every_alignment_is_honoured_for_every_size() {
 
 #[test]
 fn a_freed_block_is_taken_again_without_the_backing() {
-    let backing = Backing::default();
-    let pool = SimdPool::new_in(&backing);
+    let backing = Probe::new();
+    let pool = SimdPool::new_in(backing.clone());
     let layouts = [
         layout(1, 1),
         layout(4 * KIB, 64),
@@ -111,20 +65,20 @@ fn a_freed_block_is_taken_again_without_the_backing() {
     for layout in layouts {
         let block = take(&pool, layout);
         give_back(&pool, block, layout);
-        let (calls, bytes) = (backing.calls(), backing.bytes());
+        let (calls, bytes) = (backing.calls(), backing.bytes_out());
         for _ in 0..10 {
             let again = take(&pool, layout);
             assert_eq!(again, block, "{layout:?}");
             give_back(&pool, again, layout);
         }
-        assert_eq!((backing.calls(), backing.bytes()), (calls, bytes), "{layout:?}");
+        assert_eq!((backing.calls(), backing.bytes_out()), (calls, bytes), "{layout:?}");
     }
 }
 
 #[test]
 fn every_byte_is_given_back_and_blocks_still_out_are_included() {
-    let backing = Backing::default();
-    let pool = SimdPool::new_in(&backing);
+    let backing = Probe::new();
+    let pool = SimdPool::new_in(backing.clone());
     assert_eq!((backing.calls(), pool.reserved_bytes()), (0, 0));
     let mut blocks = Vec::new();
     for size in [1, 100, 5000, 70 * KIB, 2 * MIB, 33 * MIB] {
@@ -132,30 +86,30 @@ fn every_byte_is_given_back_and_blocks_still_out_are_included() {
             blocks.push((take(&pool, layout(size, 64)), layout(size, 64)));
         }
     }
-    assert_eq!(pool.reserved_bytes(), backing.bytes());
+    assert_eq!(pool.reserved_bytes(), backing.bytes_out());
     for (block, layout) in blocks.into_iter().step_by(2) {
         give_back(&pool, block, layout);
     }
-    assert_eq!(pool.reserved_bytes(), backing.bytes());
+    assert_eq!(pool.reserved_bytes(), backing.bytes_out());
     assert!(pool.live_bytes() > 2 * (33 + 2) * MIB);
     drop(pool);
-    assert_eq!(backing.bytes(), 0);
+    assert_eq!((backing.bytes_out(), backing.fault()), (0, None));
 }
 
 #[test]
 fn large_blocks_leave_the_list_in_any_order() {
     for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
-        let backing = Backing::default();
-        let pool = SimdPool::new_in(&backing);
+        let backing = Probe::new();
+        let pool = SimdPool::new_in(backing.clone());
         let large = layout(32 * MIB + 1, 64);
         let blocks = [(); 3].map(|()| take(&pool, large));
-        assert_eq!(pool.live_bytes(), backing.bytes());
+        assert_eq!(pool.live_bytes(), backing.bytes_out());
         give_back(&pool, blocks[order[0]], large);
         give_back(&pool, blocks[order[1]], large);
-        assert_eq!(pool.live_bytes(), backing.bytes());
-        assert_eq!(backing.bytes(), 32 * MIB + 8 + 40);
+        assert_eq!(pool.live_bytes(), backing.bytes_out());
+        assert_eq!(backing.bytes_out(), 32 * MIB + 8 + 48);
         give_back(&pool, blocks[order[2]], large);
-        assert_eq!((pool.live_bytes(), backing.bytes()), (0, 0));
+        assert_eq!((pool.live_bytes(), backing.bytes_out()), (0, 0));
     }
 }
 
@@ -176,8 +130,8 @@ fn a_reused_block_is_zeroed_in_full() {
 
 #[test]
 fn size_0_takes_no_block_and_a_box_without_size_leaves_the_pool_alone() {
-    let backing = Backing::default();
-    let pool = SimdPool::new_in(&backing);
+    let backing = Probe::new();
+    let pool = SimdPool::new_in(backing.clone());
     let empty = take_empty(&pool);
     give_back(&pool, empty, layout(0, 64));
     assert_eq!((&pool).allocate_zeroed(layout(0, 4 * MIB)).unwrap().len(), 0);
@@ -207,9 +161,9 @@ fn what_is_too_large_is_an_error() {
 #[test]
 fn any_refusal_of_the_backing_is_an_error_that_leaves_the_pool_usable() {
     for refused in 0.. {
-        let backing = Backing::default();
-        backing.refuse_after(refused);
-        let pool = SimdPool::new_in(&backing);
+        let backing = Probe::new();
+        backing.fail_on(refused + 1);
+        let pool = SimdPool::new_in(backing.clone());
         let mut refusals = 0;
         let mut live = Vec::new();
         for (size, count) in [(64, 200), (64 * KIB, 40), (33 * MIB, 2)] {
@@ -222,7 +176,7 @@ fn any_refusal_of_the_backing_is_an_error_that_leaves_the_pool_usable() {
                     assert_eq!(pool.live_bytes(), before);
                     live.push((take(&pool, layout), layout));
                 }
-                assert_eq!(pool.reserved_bytes(), backing.bytes());
+                assert_eq!(pool.reserved_bytes(), backing.bytes_out());
             }
         }
         let (last, last_layout) = live.pop().unwrap();
@@ -242,7 +196,7 @@ fn any_refusal_of_the_backing_is_an_error_that_leaves_the_pool_usable() {
         }
         assert_eq!(pool.live_bytes(), 0);
         drop(pool);
-        assert_eq!(backing.bytes(), 0);
+        assert_eq!(backing.bytes_out(), 0);
         if refusals == 0 {
             assert!(refused > 10, "no call was refused");
             return;
@@ -252,16 +206,16 @@ fn any_refusal_of_the_backing_is_an_error_that_leaves_the_pool_usable() {
 
 #[test]
 fn growth_that_was_refused_is_forgotten() {
-    let (backing, calm) = (Backing::default(), Backing::default());
-    let pool = SimdPool::new_in(&backing);
+    let (backing, calm) = (Probe::new(), Probe::new());
+    let pool = SimdPool::new_in(backing.clone());
     for _ in 0..100 {
-        backing.refuse_after(0);
+        backing.fail_on(1);
         assert!((&pool).allocate(layout(64, 64)).is_err());
     }
-    let never_refused = SimdPool::new_in(&calm);
+    let never_refused = SimdPool::new_in(calm.clone());
     assert!((&pool).allocate(layout(64, 64)).is_ok());
     assert!((&never_refused).allocate(layout(64, 64)).is_ok());
-    assert_eq!(backing.bytes(), calm.bytes());
+    assert_eq!(backing.bytes_out(), calm.bytes_out());
 }
 
 #[test]
@@ -347,6 +301,26 @@ fn a_block_of_another_pool_is_caught_in_debug() {
     let block = take(&other, layout(64, 64));
     take(&pool, layout(64, 64));
     give_back(&pool, block, layout(64, 64));
+}
+
+#[cfg(debug_assertions)]
+#[test]
+#[should_panic(expected = "freed twice")]
+fn a_block_freed_twice_is_caught_in_debug() {
+    let pool = SimdPool::new();
+    let block = take(&pool, layout(64, 64));
+    take(&pool, layout(64, 64));
+    give_back(&pool, block, layout(64, 64));
+    give_back(&pool, block, layout(64, 64));
+}
+
+#[cfg(debug_assertions)]
+#[test]
+#[should_panic(expected = "not this pool's block")]
+fn a_pointer_into_a_block_is_caught_in_debug() {
+    let pool = SimdPool::new();
+    let block = take(&pool, layout(128, 64));
+    give_back(&pool, block.map_addr(|start| start | 64), layout(128, 64));
 }
 
 #[test]
