@@ -5,25 +5,27 @@ use core::ptr::NonNull;
 use allocator_api2::alloc::{AllocError, Allocator, Layout};
 
 use crate::BlockPool;
+use crate::block_pool::LEAST_ALIGN;
 
 impl<A: Allocator> BlockPool<A> {
-    /// Whether a block serves `layout`. That holds for size 0 as well: an alignment above the
-    /// pool's is refused even where no block would be taken.
+    /// Whether a block is aligned to `layout.align()`. That is asked for size 0 as well: an
+    /// alignment above the pool's is refused even where no block would be taken.
     #[inline]
-    fn serves(&self, layout: Layout) -> bool {
-        layout.size() <= self.block().size() && layout.align() <= self.block().align()
+    fn aligns(&self, layout: Layout) -> bool {
+        layout.align() <= LEAST_ALIGN || layout.align() <= self.block().align()
     }
 
     /// A whole block for `layout`, or an empty slice if its size is 0.
     #[inline]
     fn block_for(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
-        if !self.serves(layout) {
-            return Err(AllocError);
+        // One comparison for two questions: a size of 0 wraps around to the largest number.
+        if layout.size().wrapping_sub(1) < self.block().size() && self.aligns(layout) {
+            let block = self.take()?;
+            debug_assert!(block.addr().get().is_multiple_of(layout.align()));
+            return Ok(NonNull::slice_from_raw_parts(block, self.block().size()));
         }
-        if layout.size() == 0 {
-            return Ok(NonNull::slice_from_raw_parts(layout.dangling_ptr(), 0));
-        }
-        Ok(NonNull::slice_from_raw_parts(self.take()?, self.block().size()))
+        core::hint::cold_path();
+        if layout.size() == 0 && self.aligns(layout) { Ok(empty(layout)) } else { Err(AllocError) }
     }
 
     /// A served block under a new layout: the same one, or a dangling pointer in its place.
@@ -41,20 +43,20 @@ impl<A: Allocator> BlockPool<A> {
         if old.size() == 0 {
             return self.block_for(new);
         }
-        if !self.serves(new) {
+        if new.size() > self.block().size() || !self.aligns(new) {
             return Err(AllocError);
         }
         if new.size() == 0 {
             // SAFETY: `old.size()` is above 0, so `pointer` came from `take`; the caller owns it.
             unsafe { self.give_back(pointer) };
-            return Ok(NonNull::slice_from_raw_parts(new.dangling_ptr(), 0));
+            return Ok(empty(new));
         }
         Ok(NonNull::slice_from_raw_parts(pointer, self.block().size()))
     }
 }
 
-// SAFETY: a block has the pool's size and alignment, at least those of the layout (`serves`),
-// lies in a chunk that is freed by `drop` only, and is out, so it is handed to nobody else.
+// SAFETY: a block has the pool's size and alignment, at least those of the layout (`block_for`
+// and `change` test it), lies in a chunk that is freed by `drop` only, and is out, so it is handed to nobody else.
 // `drop` and `reset` need the pool unborrowed, so blocks are valid while this reference or a copy
 // of it is in use. Copies are the same pool, and moving a reference moves nothing.
 unsafe impl<A: Allocator> Allocator for &BlockPool<A> {
@@ -122,4 +124,10 @@ unsafe impl<A: Allocator> Allocator for &BlockPool<A> {
         // SAFETY: the caller owns the block, which was got with a layout that `old` fits.
         unsafe { self.change(pointer, old, new) }
     }
+}
+
+/// What a request of size 0 gets: no block, aligned.
+#[inline]
+pub(crate) fn empty(layout: Layout) -> NonNull<[u8]> {
+    NonNull::slice_from_raw_parts(layout.dangling_ptr(), 0)
 }

@@ -20,6 +20,11 @@ const FIRST_CHUNK_BYTES: usize = 4096;
 /// and one call of the backing allocator is shared by 16,384 blocks of 64 bytes.
 const LARGEST_CHUNK_BYTES: usize = 1 << 20;
 
+/// Every block is aligned to this at least, and so takes as many bytes: the size of the pointer that
+/// the stack keeps for it. Layouts of no stricter alignment, which are most, are served without a
+/// look at the pool's; where the alignment is known at compile time, without any test.
+pub(crate) const LEAST_ALIGN: usize = align_of::<NonNull<u8>>();
+
 /// A pool of blocks of one layout.
 ///
 /// Memory is handed out through `&BlockPool`, which is an [`Allocator`]: a request that fits
@@ -64,7 +69,8 @@ pub struct BlockPool<A: Allocator = Global> {
     /// Has room for every block of `chunks` at once: `capacity >= chunks.blocks()`; and a block is
     /// on it at most once, and not while it is out.
     free: FreeStack,
-    /// The layout of a block; its size is a multiple of its alignment.
+    /// The layout of a block; its size is a multiple of its alignment, which is `LEAST_ALIGN` at
+    /// least.
     block: Layout,
     /// The blocks, none if `block.size()` is 0. Only `reset` and `drop` take blocks back that
     /// are out.
@@ -79,7 +85,8 @@ pub struct BlockPool<A: Allocator = Global> {
 }
 
 impl BlockPool {
-    /// A pool of blocks of `block`, its size rounded up to its alignment. It takes no memory yet.
+    /// A pool of blocks of `block`, aligned to 8 at least and the size rounded up to the alignment.
+    /// It takes no memory yet.
     #[must_use]
     pub const fn new(block: Layout) -> Self {
         Self::new_in(block, Global)
@@ -106,13 +113,13 @@ impl BlockPool {
 }
 
 impl<A: Allocator> BlockPool<A> {
-    /// A pool of blocks of `block`, its size rounded up to its alignment, that takes its memory
-    /// from `backing`. It takes none yet.
+    /// A pool of blocks of `block`, aligned to 8 at least and the size rounded up to the alignment,
+    /// that takes its memory from `backing`. It takes none yet.
     #[must_use]
     pub const fn new_in(block: Layout, backing: A) -> Self {
         Self {
             free: FreeStack::new(),
-            block: block.pad_to_align(),
+            block: block_of(block),
             chunks: Chunks::new(),
             promised: Cell::new(0),
             backing,
@@ -190,7 +197,8 @@ impl<A: Allocator> BlockPool<A> {
         }
     }
 
-    /// The layout of a block: what was asked for, its size rounded up to its alignment.
+    /// The layout of a block: what was asked for, aligned to 8 at least and the size rounded up to
+    /// the alignment.
     #[inline]
     #[must_use]
     pub const fn block(&self) -> Layout {
@@ -212,7 +220,7 @@ impl<A: Allocator> BlockPool<A> {
     }
 
     /// The bytes taken from the backing allocator: the blocks, a record of 40 bytes a chunk, and
-    /// the stack, which is 8 bytes a block when reserved and up to twice that when grown.
+    /// the stack, which is 8 bytes and 8 more a block when reserved, up to twice that when grown.
     #[must_use]
     pub fn reserved_bytes(&self) -> usize {
         self.chunks.bytes() + self.free.bytes()
@@ -229,7 +237,10 @@ impl<A: Allocator> BlockPool<A> {
     #[inline]
     pub(crate) fn take(&self) -> Result<NonNull<u8>, AllocError> {
         match self.free.pop() {
-            Some(block) => Ok(block),
+            Some(block) => {
+                debug_assert!(self.carved(block), "the free block is not one of this pool's");
+                Ok(block)
+            }
             None => self.take_from_new_chunk(),
         }
     }
@@ -299,6 +310,15 @@ impl<A: Allocator> Drop for BlockPool<A> {
         // SAFETY: `grow` is the only caller of `ensure` and passes `self.backing`.
         unsafe { self.free.release(&self.backing) };
     }
+}
+
+/// The layout of the blocks of a pool for `asked`. An `asked` too large to be rounded up is
+/// larger than the result, and so refused like everything that is larger than a block.
+const fn block_of(asked: Layout) -> Layout {
+    let Ok(aligned) = asked.align_to(LEAST_ALIGN) else {
+        return Layout::new::<NonNull<u8>>();
+    };
+    aligned.pad_to_align()
 }
 
 // SAFETY: the pool's pointers lead to memory that it alone owns, and its cells are reached through

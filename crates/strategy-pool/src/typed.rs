@@ -13,7 +13,7 @@ use crate::{BlockPool, OutOfMemory, Pooled, Rejected};
 ///
 /// [`alloc`](Self::alloc) puts a value into a slot and returns a [`Pooled`], which owns the
 /// value like a `Box` and gives the slot back on drop. Slots grow as the blocks of a [`BlockPool`]
-/// do; a type without size takes none.
+/// do, and take 8 bytes at least as those do; a type without size takes none.
 ///
 /// ```
 /// use strategy_pool::Pool;

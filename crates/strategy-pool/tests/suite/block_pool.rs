@@ -1,16 +1,14 @@
-//! The untyped pool, through its handle and against its backing allocator's books.
+//! The untyped pool: what the contract does not say of it.
 
-use std::cell::Cell;
 use std::ptr::NonNull;
 
-use allocator_api2::alloc::{AllocError, Allocator, Global, Layout};
+use allocator_api2::alloc::{Allocator, Layout};
 use allocator_api2::boxed::Box;
-use rand::RngExt;
+use strategy::contract::Probe;
 use strategy::{BuildError, Plan, Strategy};
 use strategy_pool::{BlockPool, OutOfMemory};
 
-use crate::backing::Backing;
-use crate::model::drive;
+use crate::nested::{Address, Nested};
 
 fn layout(size: usize, align: usize) -> Layout {
     Layout::from_size_align(size, align).unwrap()
@@ -29,55 +27,48 @@ fn give_back<A: Allocator>(pool: &BlockPool<A>, blocks: impl IntoIterator<Item =
 }
 
 #[test]
-fn random_operations_agree_with_a_model() {
-    for (seed, block) in [(1, layout(64, 8)), (2, layout(24, 64)), (3, layout(100, 1))] {
-        let backing = Backing::default();
-        let mut pool = BlockPool::new_in(block, &backing);
-        for round in 0..3 {
-            drive(
-                &pool,
-                10 * seed + round,
-                20_000,
-                500,
-                |random| layout(random.random_range(0..=130), 1 << random.random_range(0..8)),
-                |request| request.size() <= pool.block().size() && request.align() <= block.align(),
-            );
-            assert_eq!(pool.live(), 0);
-            assert_eq!(pool.reserved_bytes(), backing.bytes());
-            pool.reset();
+fn reserved_bytes_are_what_the_backing_gave() {
+    let probe = Probe::new();
+    let pool = BlockPool::new_in(layout(48, 16), probe.clone());
+    assert_eq!((probe.calls(), pool.reserved_bytes()), (0, 0));
+    let blocks = take(&pool, 10_000);
+    give_back(&pool, blocks.into_iter().step_by(2));
+    assert_eq!(pool.live(), 5_000);
+    assert_eq!(pool.reserved_bytes(), probe.bytes_out());
+}
+
+#[test]
+fn a_block_is_aligned_to_a_pointer_at_least_and_no_more_is_served_than_it_is() {
+    for align in (0..22).map(|shift| 1 << shift) {
+        for size in [1, align, align + 1] {
+            let pool = BlockPool::new(layout(size, align));
+            let (size, align) = (pool.block().size(), pool.block().align());
+            assert!(align >= 8 && size.is_multiple_of(align));
+            for block in take(&pool, 5) {
+                assert!(block.addr().get().is_multiple_of(align), "{size} at {align}");
+            }
+            assert!((&pool).allocate(layout(size, align)).is_ok());
+            assert!((&pool).allocate(layout(1, 2 * align)).is_err());
+            assert!((&pool).allocate(layout(0, 2 * align)).is_err());
+            assert!((&pool).allocate(layout(size + 1, 1)).is_err());
         }
-        drop(pool);
-        assert_eq!(backing.bytes(), 0);
     }
 }
 
 #[test]
-fn every_byte_is_given_back_and_blocks_still_out_are_included() {
-    let backing = Backing::default();
-    let pool = BlockPool::new_in(layout(48, 16), &backing);
-    assert_eq!((backing.calls(), pool.reserved_bytes()), (0, 0));
-    let blocks = take(&pool, 10_000);
-    give_back(&pool, blocks.into_iter().step_by(2));
-    assert_eq!(pool.live(), 5_000);
-    assert_eq!(pool.reserved_bytes(), backing.bytes());
-    drop(pool);
-    assert_eq!(backing.bytes(), 0);
-}
-
-#[test]
 fn a_reserved_pool_calls_its_backing_twice_and_a_free_never() {
-    let backing = Backing::default();
-    let pool = BlockPool::with_capacity_in(layout(64, 8), 1000, &backing);
-    assert_eq!((backing.calls(), pool.capacity()), (2, 1000));
-    assert_eq!(backing.bytes(), 1000 * 64 + 40 + 1000 * 8);
+    let probe = Probe::new();
+    let pool = BlockPool::with_capacity_in(layout(64, 8), 1000, probe.clone());
+    assert_eq!((probe.calls(), pool.capacity()), (2, 1000));
+    assert_eq!(probe.bytes_out(), 1000 * 64 + 40 + 1001 * 8);
     for _ in 0..3 {
         let blocks = take(&pool, 1000);
         give_back(&pool, blocks);
     }
     pool.reserve(1000);
-    assert_eq!(backing.calls(), 2);
+    assert_eq!(probe.calls(), 2);
     pool.reserve(1001);
-    assert_eq!((backing.calls(), pool.capacity()), (4, 1001));
+    assert_eq!((probe.calls(), pool.capacity()), (4, 1001));
 }
 
 #[test]
@@ -106,15 +97,15 @@ fn the_last_block_freed_is_the_next_one_taken() {
 
 #[test]
 fn reset_keeps_all_memory_and_makes_every_block_free_once() {
-    let backing = Backing::default();
-    let mut pool = BlockPool::new_in(layout(64, 8), &backing);
+    let probe = Probe::new();
+    let mut pool = BlockPool::new_in(layout(64, 8), probe.clone());
     let mut before = take(&pool, pool.capacity() + 1000);
     give_back(&pool, before.iter().copied().step_by(3));
-    let (bytes, calls) = (backing.bytes(), backing.calls());
+    let (bytes, calls) = (probe.bytes_out(), probe.calls());
     pool.reset();
     assert_eq!(pool.live(), 0);
     let mut after = take(&pool, pool.capacity());
-    assert_eq!((backing.bytes(), backing.calls()), (bytes, calls));
+    assert_eq!((probe.bytes_out(), probe.calls()), (bytes, calls));
     before.sort();
     after.sort();
     after.dedup();
@@ -123,34 +114,19 @@ fn reset_keeps_all_memory_and_makes_every_block_free_once() {
 }
 
 #[test]
-fn every_alignment_is_honoured() {
-    for align in (0..22).map(|shift| 1 << shift) {
-        for size in [1, align, align + 1] {
-            let pool = BlockPool::new(layout(size, align));
-            assert!(pool.block().size() >= size);
-            for block in take(&pool, 5) {
-                assert!(block.addr().get().is_multiple_of(align), "{size} at {align}");
-            }
-            assert!((&pool).allocate(layout(1, 2 * align)).is_err());
-            assert!((&pool).allocate(layout(0, 2 * align)).is_err());
-        }
-    }
-}
-
-#[test]
 fn size_0_takes_no_block() {
-    let backing = Backing::default();
+    let probe = Probe::new();
     for block in [layout(0, 8), layout(64, 8)] {
-        let pool = BlockPool::with_capacity_in(block, 0, &backing);
+        let pool = BlockPool::with_capacity_in(block, 0, probe.clone());
         let empty = (&pool).allocate(layout(0, 8)).unwrap();
         assert_eq!((empty.len(), empty.addr().get() % 8), (0, 0));
         // SAFETY: the block was just got with this layout.
         unsafe { (&pool).deallocate(empty.cast(), layout(0, 8)) };
-        assert_eq!((pool.live(), backing.calls()), (0, 0));
+        assert_eq!((pool.live(), probe.calls()), (0, 0));
     }
-    let nothing = BlockPool::with_capacity_in(layout(0, 8), 1000, &backing);
+    let nothing = BlockPool::with_capacity_in(layout(0, 8), 1000, probe.clone());
     assert!((&nothing).allocate(layout(1, 1)).is_err());
-    assert_eq!(backing.calls(), 0);
+    assert_eq!(probe.calls(), 0);
 }
 
 #[test]
@@ -172,7 +148,9 @@ fn what_is_too_large_is_an_error() {
     let largest = layout(isize::MAX as usize - 7, 8);
     let pool = BlockPool::new(largest);
     assert!((&pool).allocate(largest).is_err());
-    assert_eq!((pool.live(), pool.reserved_bytes()), (0, 8)); // the stack for one block
+    assert_eq!((pool.live(), pool.reserved_bytes()), (0, 16)); // the stack for one block
+    let not_even_rounded = layout(isize::MAX as usize, 1);
+    assert!((&BlockPool::new(not_even_rounded)).allocate(not_even_rounded).is_err());
     let pool = BlockPool::new(block);
     pool.reserve(1);
     assert!(pool.try_reserve(usize::MAX).is_err());
@@ -180,106 +158,42 @@ fn what_is_too_large_is_an_error() {
 }
 
 #[test]
-fn any_refusal_of_the_backing_is_an_error_that_leaves_the_pool_usable() {
-    for refused in 0.. {
-        let backing = Backing::default();
-        backing.refuse_after(refused);
-        let pool = BlockPool::new_in(layout(64, 8), &backing);
-        let mut blocks = Vec::new();
-        let mut refusals = 0;
-        while blocks.len() < 1000 {
-            let before = pool.live();
-            match (&pool).allocate(layout(64, 8)) {
-                Ok(block) => blocks.push(block.cast()),
-                Err(AllocError) => {
-                    refusals += 1;
-                    assert_eq!(pool.live(), before);
-                    // A block that was freed is served without the backing.
-                    if let Some(block) = blocks.pop() {
-                        give_back(&pool, [block]);
-                        assert_eq!(take(&pool, 1), [block]);
-                        blocks.push(block);
-                    }
-                }
-            }
-            assert_eq!(pool.reserved_bytes(), backing.bytes());
-        }
-        assert_eq!(refusals, usize::from(refused < backing.calls()));
-        give_back(&pool, blocks);
-        assert_eq!(pool.live(), 0);
-        drop(pool);
-        assert_eq!(backing.bytes(), 0);
-        if refusals == 0 {
-            assert!(refused > 8, "no call was refused");
-            return;
-        }
-    }
-}
-
-#[test]
 fn growth_that_was_refused_is_forgotten() {
-    let (backing, calm) = (Backing::default(), Backing::default());
-    let pool = BlockPool::new_in(layout(64, 8), &backing);
+    let (probe, calm) = (Probe::new(), Probe::new());
+    let pool = BlockPool::new_in(layout(64, 8), probe.clone());
     for _ in 0..100 {
-        backing.refuse_after(0);
+        probe.fail_on(1);
         assert!((&pool).allocate(layout(64, 8)).is_err());
     }
-    let never_refused = BlockPool::new_in(layout(64, 8), &calm);
+    let never_refused = BlockPool::new_in(layout(64, 8), calm.clone());
     assert!((&pool).allocate(layout(64, 8)).is_ok());
     assert!((&never_refused).allocate(layout(64, 8)).is_ok());
-    assert_eq!(backing.bytes(), calm.bytes());
+    assert_eq!(probe.bytes_out(), calm.bytes_out());
 }
 
 #[test]
 fn a_backing_that_uses_the_pool_itself_is_served() {
-    /// Takes a block of the pool in every call, and keeps it.
-    #[derive(Default)]
-    struct Nested {
-        /// A `BlockPool<&Nested>`, without its lifetime.
-        pool: Cell<Option<NonNull<()>>>,
-        depth: Cell<usize>,
-        kept: Cell<usize>,
+    unsafe fn one(pool: Address) -> Option<NonNull<u8>> {
+        // SAFETY: the test passes such a pool.
+        let pool = unsafe { pool.cast::<BlockPool<&Nested>>().as_ref() };
+        pool.allocate(pool.block()).ok().map(NonNull::cast)
     }
 
-    // SAFETY: every block is one of `Global`.
-    unsafe impl Allocator for Nested {
-        fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
-            if self.depth.get() < 3
-                && let Some(pool) = self.pool.get()
-            {
-                self.depth.set(self.depth.get() + 1);
-                // SAFETY: the test keeps the pool alive and clears the cell before it drops it.
-                let pool = unsafe { pool.cast::<BlockPool<&Nested>>().as_ref() };
-                let block = pool.allocate(block());
-                self.kept.set(self.kept.get() + usize::from(block.is_ok()));
-                self.depth.set(self.depth.get() - 1);
-            }
-            Global.allocate(layout)
-        }
-
-        unsafe fn deallocate(&self, pointer: NonNull<u8>, layout: Layout) {
-            // SAFETY: the caller's duty.
-            unsafe { Global.deallocate(pointer, layout) };
-        }
-    }
-
-    fn block() -> Layout {
-        layout(1024, 8)
-    }
-
-    let backing = Nested::default();
-    let pool = BlockPool::new_in(block(), &backing);
-    backing.pool.set(Some(NonNull::from(&pool).cast()));
+    let backing = Nested::new(one);
+    let pool = BlockPool::new_in(layout(1024, 8), &backing);
+    // SAFETY: the pool is of this type, and moves only after `end`.
+    unsafe { backing.begin(NonNull::from(&pool).cast()) };
     let mut blocks = take(&pool, 1000);
-    assert!(backing.kept.get() > 0);
-    assert_eq!(pool.live(), 1000 + backing.kept.get());
     blocks.extend(take(&pool, pool.capacity() - pool.live()));
+    let kept = backing.end();
+    assert!(!kept.is_empty());
+    blocks.extend(kept);
+    assert_eq!(pool.live(), blocks.len());
     let count = blocks.len();
     blocks.sort();
     blocks.dedup();
     assert_eq!(blocks.len(), count);
     give_back(&pool, blocks);
-    backing.pool.set(None);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The tests of the pool from outside, in one program.
 
-mod backing;
 mod block_pool;
-mod model;
+mod contract;
+mod nested;
 mod typed;

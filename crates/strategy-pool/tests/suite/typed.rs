@@ -7,9 +7,8 @@ use std::rc::Rc;
 
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
+use strategy::contract::Probe;
 use strategy_pool::{Pool, Pooled};
-
-use crate::backing::Backing;
 
 /// Counts its drops, and panics in the drop that it is told to.
 struct Counted<'c> {
@@ -29,8 +28,8 @@ fn random_operations_agree_with_a_vector() {
     let seed = 7;
     println!("seed {seed}");
     let mut random = Pcg64Mcg::seed_from_u64(seed);
-    let backing = Backing::default();
-    let pool = Pool::new_in(&backing);
+    let probe = Probe::new();
+    let pool = Pool::new_in(probe.clone());
     let mut live = Vec::new();
     for number in 0..20_000 {
         if random.random_ratio(live.len() as u32, 1000) {
@@ -52,9 +51,9 @@ fn random_operations_agree_with_a_vector() {
     }
     assert!(live.iter().all(|(handle, value)| **handle == *value));
     drop(live);
-    assert_eq!((pool.live(), pool.reserved_bytes()), (0, backing.bytes()));
+    assert_eq!((pool.live(), pool.reserved_bytes()), (0, probe.bytes_out()));
     drop(pool);
-    assert_eq!(backing.bytes(), 0);
+    assert_eq!(probe.bytes_out(), 0);
 }
 
 #[test]
@@ -100,14 +99,14 @@ fn a_panic_while_the_value_is_made_frees_the_slot() {
 
 #[test]
 fn a_value_that_finds_no_slot_comes_back() {
-    let backing = Backing::default();
-    let pool = Pool::new_in(&backing);
-    backing.refuse_after(1);
+    let probe = Probe::new();
+    let pool = Pool::new_in(probe.clone());
+    probe.fail_on(2);
     let value = Rc::new(5);
     let rejected = pool.try_alloc(Rc::clone(&value)).unwrap_err();
     assert!(Rc::ptr_eq(&rejected.value, &value));
     assert_eq!(rejected.to_string(), "no memory for 1 more blocks of 8 bytes aligned to 8");
-    backing.refuse_after(0);
+    probe.fail_on(1);
     pool.try_alloc_with(|| unreachable!("there is no slot")).unwrap_err();
     assert_eq!(*pool.alloc(value), Rc::new(5));
 }
@@ -122,13 +121,13 @@ fn values_without_size_take_no_memory_and_are_dropped() {
             DROPS.set(DROPS.get() + 1);
         }
     }
-    let backing = Backing::default();
-    let mut pool = Pool::with_capacity_in(1000, &backing);
+    let probe = Probe::new();
+    let mut pool = Pool::with_capacity_in(1000, probe.clone());
     let nothings: Vec<_> = (0..100).map(|_| pool.alloc(Nothing)).collect();
     assert!(nothings.iter().all(|nothing| (&raw const **nothing).addr().is_multiple_of(128)));
     drop(nothings);
     drop(Pooled::into_inner(pool.alloc(Nothing)));
-    assert_eq!((DROPS.get(), pool.live(), backing.calls()), (101, 0, 0));
+    assert_eq!((DROPS.get(), pool.live(), probe.calls()), (101, 0, 0));
     pool.reset();
 }
 

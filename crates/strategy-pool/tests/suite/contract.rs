@@ -1,0 +1,8 @@
+//! Every strategy of this crate is held to every line of the contract.
+
+mod pool {
+    use strategy_pool::BlockPool;
+
+    strategy::contract_tests!(BlockPool);
+    strategy::contract_backed_tests!(BlockPool::for_plan_in);
+}
