@@ -32,12 +32,19 @@ pub(crate) struct Chunks {
     blocks: Cell<usize>,
     /// The sum of `layout.size()` over the list.
     bytes: Cell<usize>,
+    /// Where `revisit` goes on: on the list, or `None`.
+    revisited: Cell<Option<NonNull<Chunk>>>,
 }
 
 impl Chunks {
     /// No chunk.
     pub(crate) const fn new() -> Self {
-        Self { newest: Cell::new(None), blocks: Cell::new(0), bytes: Cell::new(0) }
+        Self {
+            newest: Cell::new(None),
+            blocks: Cell::new(0),
+            bytes: Cell::new(0),
+            revisited: Cell::new(None),
+        }
     }
 
     /// The number of blocks in all chunks.
@@ -87,6 +94,22 @@ impl Chunks {
             next = chunk.older;
             Some((chunk.start, chunk.blocks))
         })
+    }
+
+    /// Lets [`revisit`](Self::revisit) begin anew.
+    pub(crate) fn rewind(&mut self) {
+        self.revisited.set(self.newest.get());
+    }
+
+    /// The first block and the number of blocks of the next chunk since the last
+    /// [`rewind`](Self::rewind), newest first; nothing when all were visited, or without a
+    /// rewind.
+    pub(crate) fn revisit(&self) -> Option<(NonNull<u8>, usize)> {
+        // SAFETY: the record is on the list (the invariant of `revisited`), so it is initialized
+        // (that of `newest`).
+        let chunk = unsafe { self.revisited.get()?.read() };
+        self.revisited.set(chunk.older);
+        Some((chunk.start, chunk.blocks))
     }
 
     /// Gives all chunks back and leaves an empty list.

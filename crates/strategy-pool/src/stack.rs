@@ -118,6 +118,25 @@ impl FreeStack {
         self.top.set(unsafe { below.add(count) });
     }
 
+    /// Takes out the newest pointer with this address; the newest of all takes its place.
+    pub(crate) fn take_out(&self, address: usize) -> Option<NonNull<u8>> {
+        let mut slot = self.top.get();
+        // SAFETY: the slot is the top one, or lies below one that is not `None` and so not
+        // `bottom`: it is initialized.
+        while let Some(found) = unsafe { slot.read() } {
+            if found.addr().get() == address {
+                let newest = self.pop();
+                // SAFETY: the slot is at most the old top and above `bottom`, so it is one of the
+                // allocation's. If it was the top itself, it is above the top now.
+                unsafe { slot.write(newest) };
+                return Some(found);
+            }
+            // SAFETY: the slot is not `None`, so it is not `bottom` and another one lies below.
+            slot = unsafe { slot.sub(1) };
+        }
+        None
+    }
+
     /// Forgets all pointers.
     pub(crate) fn clear(&mut self) {
         self.top.set(self.bottom.get());
@@ -219,6 +238,30 @@ mod tests {
         // SAFETY: all slots came from `Global`.
         unsafe { stack.release(&Global) };
         assert_eq!((stack.capacity(), stack.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_pointer_is_taken_out_from_anywhere_and_the_others_stay() {
+        let mut blocks = [0_u8; 5];
+        let first = NonNull::from(&mut blocks).cast::<u8>();
+        let address = first.addr().get();
+        let taken = |stack: &FreeStack, at| {
+            stack.take_out(address + at).map(|block| block.addr().get() - address)
+        };
+        let mut stack = FreeStack::new();
+        assert_eq!(taken(&stack, 0), None);
+        stack.ensure(5, &Global).unwrap();
+        // SAFETY: five pointers fit, and the array has five bytes.
+        unsafe { stack.push_run(first, 1, 5) }; // 0 is the newest
+        assert_eq!(
+            [3, 0, 4, 3, 5].map(|at| taken(&stack, at)),
+            [Some(3), Some(0), Some(4), None, None]
+        );
+        let mut left = [(); 3].map(|()| stack.pop().map(|block| block.addr().get() - address));
+        left.sort();
+        assert_eq!(left, [None, Some(1), Some(2)]);
+        // SAFETY: all slots came from `Global`.
+        unsafe { stack.release(&Global) };
     }
 
     #[test]

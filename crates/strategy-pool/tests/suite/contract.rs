@@ -6,3 +6,10 @@ mod pool {
     strategy::contract_tests!(BlockPool);
     strategy::contract_backed_tests!(BlockPool::for_plan_in);
 }
+
+mod size_class_pool {
+    use strategy_pool::SizeClassPool;
+
+    strategy::contract_tests!(SizeClassPool);
+    strategy::contract_backed_tests!(SizeClassPool::for_plan_in);
+}

@@ -3,4 +3,5 @@
 mod block_pool;
 mod contract;
 mod nested;
+mod size_class_pool;
 mod typed;
