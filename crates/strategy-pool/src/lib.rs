@@ -5,6 +5,7 @@ mod block_pool;
 mod chunks;
 mod class;
 mod error;
+mod guide;
 mod large;
 mod pooled;
 mod region;
@@ -16,6 +17,7 @@ mod typed;
 
 pub use block_pool::BlockPool;
 pub use error::{OutOfMemory, Rejected};
+pub use guide::GuidePool;
 pub use pooled::Pooled;
 pub use size_class_pool::SizeClassPool;
 pub use typed::Pool;

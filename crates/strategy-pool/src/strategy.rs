@@ -5,7 +5,7 @@ use strategy::{
     BuildError, Frees, Plan, Profile, Reset, Role, Sizes, Stats, Strategy, Threads, Unsupported,
 };
 
-use crate::{BlockPool, OutOfMemory, SizeClassPool};
+use crate::{BlockPool, GuidePool, OutOfMemory, SizeClassPool};
 
 impl<A: Allocator> BlockPool<A> {
     /// A pool that serves `plan` from `backing`: the plan's largest size and alignment make the
@@ -29,6 +29,18 @@ impl<A: Allocator> SizeClassPool<A> {
     pub fn for_plan_in(plan: &Plan, backing: A) -> Result<Self, BuildError> {
         ALL_SIZES.serves(plan)?;
         Ok(Self::new_in(backing))
+    }
+}
+
+impl<A: Allocator> GuidePool<A> {
+    /// A pool that serves `plan` from `backing`: the plan's largest size and alignment make the
+    /// block, and its live blocks are the initial ones.
+    ///
+    /// # Errors
+    ///
+    /// As for [`BlockPool::for_plan_in`].
+    pub fn for_plan_in(plan: &Plan, backing: A) -> Result<Self, BuildError> {
+        Ok(Self::new_in(block_of(plan)?, plan.live_blocks, backing)?)
     }
 }
 
@@ -119,5 +131,34 @@ impl<A: Allocator + Default> Strategy for SizeClassPool<A> {
 
     fn stats(&self) -> Option<Stats> {
         Some(Stats { reserved_bytes: self.reserved_bytes(), live_bytes: self.live_bytes() })
+    }
+}
+
+impl<A: Allocator + Default> Strategy for GuidePool<A> {
+    const NAME: &'static str = "guide-pool";
+    const ABOUT: &'static str =
+        "the pool that guides sketch, made sound: blocks of one size, allocated one by one";
+    const ROLE: Role = Role::Ours;
+    const PROFILE: Profile = Profile { reset: Reset::Unsupported, ..ONE_BLOCK };
+
+    type Handle<'a>
+        = &'a Self
+    where
+        A: 'a;
+
+    fn new(plan: &Plan) -> Result<Self, BuildError> {
+        Self::for_plan_in(plan, A::default())
+    }
+
+    #[inline]
+    fn handle(&self) -> &Self {
+        self
+    }
+
+    fn stats(&self) -> Option<Stats> {
+        Some(Stats {
+            reserved_bytes: self.reserved_bytes(),
+            live_bytes: self.live() * self.layout().size(),
+        })
     }
 }

@@ -13,3 +13,10 @@ mod size_class_pool {
     strategy::contract_tests!(SizeClassPool);
     strategy::contract_backed_tests!(SizeClassPool::for_plan_in);
 }
+
+mod guide_pool {
+    use strategy_pool::GuidePool;
+
+    strategy::contract_tests!(GuidePool);
+    strategy::contract_backed_tests!(GuidePool::for_plan_in);
+}

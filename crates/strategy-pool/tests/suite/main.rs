@@ -2,6 +2,7 @@
 
 mod block_pool;
 mod contract;
+mod guide;
 mod nested;
 mod size_class_pool;
 mod typed;
