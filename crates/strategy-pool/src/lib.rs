@@ -13,6 +13,7 @@ mod size_class_allocator;
 mod size_class_pool;
 mod stack;
 mod strategy;
+mod sync;
 mod typed;
 
 pub use block_pool::BlockPool;
@@ -20,4 +21,5 @@ pub use error::{OutOfMemory, Rejected};
 pub use guide::GuidePool;
 pub use pooled::Pooled;
 pub use size_class_pool::SizeClassPool;
+pub use sync::{SyncHandle, SyncPool};
 pub use typed::Pool;
