@@ -104,23 +104,23 @@ fn obey(matrix: &Matrix, order: &Order) -> Result<Measured, String> {
     if order.test {
         cell.inspect().map_err(|failure| failure.to_string())?;
     }
-    if cell.role != Role::SingleThread {
+    if cell.role() != Role::SingleThread {
         // From its second thread on glibc takes its locks; a service has always had one.
         thread::spawn(|| ()).join().expect("an empty thread does not panic");
     }
-    let mut sampler = Sampler::new(cell.answer, order);
+    let mut sampler = Sampler::new(cell.case.answer, order);
     let bench = &mut |passes: &mut Passes<'_>| {
         sampler.begin();
         let mut criterion = Criterion::default().configure_from_args();
         bench(&mut criterion, cell, |count| sampler.sample(passes, count));
         sampler.failure.take().map_or(Ok(()), Err)
     };
-    cell.run(bench).map_err(|failure| failure.to_string())?;
+    cell.case.run(bench).map_err(|failure| failure.to_string())?;
     if order.test {
         return Ok(Measured::default());
     }
     let samples = samples(&criterion_home(), &order.id)?;
-    let ops = cell.answer.ops as f64;
+    let ops = cell.case.answer.ops as f64;
     let noisy = sampler.noisy.iter().rev().take(samples.len()).filter(|&&noisy| noisy).count();
     Ok(Measured {
         samples_ns_per_op: samples.into_iter().map(|pass_ns| rounded(pass_ns / ops)).collect(),

@@ -168,32 +168,33 @@ fn rows(matrix: &Matrix, mut known: HashMap<String, Cell>) -> Vec<Vec<(Role, Cel
         let cells = row.cells.iter();
         cells
             .map(|cell| {
+                let case = &cell.case;
                 let record = known.remove(&cell.id).unwrap_or_else(|| Cell {
                     id: cell.id.clone(),
                     workload: row.workload.into(),
-                    strategy: cell.strategy.into(),
+                    strategy: cell.strategy().into(),
                     parameter: row.parameter.clone(),
-                    status: match cell.support {
+                    status: match case.support {
                         Ok(()) => Status::Measured,
                         Err(_) => Status::Unsupported,
                     },
-                    reason: cell.support.err().map(|unsupported| unsupported.to_string()),
+                    reason: case.support.err().map(|unsupported| unsupported.to_string()),
                     last_output: None,
                     ns_per_op: None,
                     rounds_ns_per_op: Vec::new(),
                     ratio_to_system: None,
                     noise_floor: None,
                     verdict: None,
-                    ops: cell.support.is_ok().then_some(cell.answer.ops),
-                    checksum: cell
+                    ops: case.support.is_ok().then_some(case.answer.ops),
+                    checksum: case
                         .support
                         .is_ok()
-                        .then(|| format!("{:#018x}", cell.answer.checksum)),
+                        .then(|| format!("{:#018x}", case.answer.checksum)),
                     retaken_samples: 0,
                     noisy_samples: 0,
                     samples_ns_per_op: Vec::new(),
                 });
-                (cell.role, record)
+                (cell.role(), record)
             })
             .collect()
     })

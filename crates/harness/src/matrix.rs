@@ -1,8 +1,8 @@
-//! The cells of a comparison: every workload and parameter with every strategy.
+//! The cells of a comparison: every workload and parameter with every contender.
 
 use report::record::{StrategyInfo, WorkloadInfo};
-use strategy::{Checked, Role, Strategy, Unsupported};
-use workloads::{Failure, Measure, Passes, Tally, Workload};
+use strategy::{Role, Strategy};
+use workloads::{Case, Failure, Passes, Tally, Workload};
 
 /// All cells, a row for each workload and parameter.
 #[derive(Debug, Default)]
@@ -20,61 +20,49 @@ pub(crate) struct Row {
     pub(crate) cells: Vec<Cell>,
 }
 
-/// Builds a strategy and runs a workload on it.
-type Run = dyn Fn(&mut Measure<'_>) -> Result<(), Failure>;
-
-/// One workload, parameter and strategy.
+/// One workload, parameter and contender.
+#[derive(Debug)]
 pub(crate) struct Cell {
     pub(crate) id: String,
-    pub(crate) strategy: &'static str,
-    pub(crate) role: Role,
-    /// Whether the strategy's profile covers what the workload demands.
-    pub(crate) support: Result<(), Unsupported>,
-    /// What one pass must return.
-    pub(crate) answer: Tally,
-    run: Box<Run>,
-    inspect: Box<dyn Fn() -> Result<(), Failure>>,
-}
-
-impl std::fmt::Debug for Cell {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Cell").field("id", &self.id).finish_non_exhaustive()
-    }
+    pub(crate) case: Case,
 }
 
 impl Matrix {
-    /// Adds the cell of `workload` and the strategy `S` to the workload's row. Workloads and
-    /// strategies are shown in the order in which they are first added.
+    /// Adds the cell of `workload` and the strategy `S`, as [`add_case`](Self::add_case) does.
     pub fn add<W: Workload + Copy + 'static, S: Strategy + 'static>(
         &mut self,
         family: &str,
         workload: W,
     ) {
-        let description = workload.description();
-        if !self.workloads.iter().any(|known| known.name == description.name) {
+        self.add_case(family, Case::of::<W, S>(workload));
+    }
+
+    /// Adds a cell to its workload's row. Workloads and contenders are shown in the order in which
+    /// they are first added.
+    pub fn add_case(&mut self, family: &str, case: Case) {
+        let (workload, contender) = (case.description, case.contender);
+        if !self.workloads.iter().any(|known| known.name == workload.name) {
             self.workloads.push(WorkloadInfo {
-                name: description.name.into(),
+                name: workload.name.into(),
                 family: family.into(),
-                about: description.about.into(),
-                stands_for: description.stands_for.into(),
-                operation: description.operation.into(),
+                about: workload.about.into(),
+                stands_for: workload.stands_for.into(),
+                operation: workload.operation.into(),
             });
         }
-        if !self.strategies.iter().any(|known| known.name == S::NAME) {
+        if !self.strategies.iter().any(|known| known.name == contender.name) {
             self.strategies.push(StrategyInfo {
-                name: S::NAME.into(),
-                role: role_name(S::ROLE).into(),
-                about: S::ABOUT.into(),
+                name: contender.name.into(),
+                role: role_name(contender.role).into(),
+                about: contender.about.into(),
             });
         }
-        let cell = Cell::new::<W, S>(workload);
-        let parameter = workload.parameter();
-        let known = |row: &&mut Row| row.workload == description.name && row.parameter == parameter;
+        let parameter = case.parameter.clone();
+        let cell = Cell { id: format!("{}/{}/{parameter}", workload.name, contender.name), case };
+        let known = |row: &&mut Row| row.workload == workload.name && row.parameter == parameter;
         match self.rows.iter_mut().find(known) {
             Some(row) => row.cells.push(cell),
-            None => {
-                self.rows.push(Row { workload: description.name, parameter, cells: vec![cell] })
-            }
+            None => self.rows.push(Row { workload: workload.name, parameter, cells: vec![cell] }),
         }
     }
 
@@ -94,7 +82,8 @@ impl Matrix {
         for row in &mut self.rows {
             if row.cells.iter().any(|cell| selected(&cell.id)) {
                 row.cells.retain(|cell| {
-                    selected(&cell.id) || matches!(cell.role, Role::Reference | Role::SameAgain)
+                    let role = cell.case.contender.role;
+                    selected(&cell.id) || matches!(role, Role::Reference | Role::SameAgain)
                 });
             } else {
                 row.cells.clear();
@@ -103,41 +92,25 @@ impl Matrix {
         self.rows.retain(|row| !row.cells.is_empty());
         self.workloads.retain(|info| self.rows.iter().any(|row| row.workload == info.name));
         let cells = || self.rows.iter().flat_map(|row| &row.cells);
-        self.strategies.retain(|info| cells().any(|cell| cell.strategy == info.name));
+        self.strategies.retain(|info| cells().any(|cell| cell.case.contender.name == info.name));
     }
 }
 
 impl Cell {
-    fn new<W: Workload + Copy + 'static, S: Strategy + 'static>(workload: W) -> Self {
-        let answer = workload.answer();
-        let inspect = move || {
-            let mut checked = Checked::<S>::new(&workload.plan())?;
-            let once = &mut |passes: &mut Passes<'_>| verified(passes, 1, answer).map(drop);
-            let result = workload.run(&mut checked, once);
-            match checked.violation() {
-                Some(violation) => Err(Failure::Violation(violation)),
-                None => result,
-            }
-        };
-        Self {
-            id: format!("{}/{}/{}", workload.description().name, S::NAME, workload.parameter()),
-            strategy: S::NAME,
-            role: S::ROLE,
-            support: S::PROFILE.serves(&workload.plan()),
-            answer,
-            run: Box::new(move |measure| workload.run(&mut S::new(&workload.plan())?, measure)),
-            inspect: Box::new(inspect),
-        }
+    /// What the contender is called.
+    pub(crate) fn strategy(&self) -> &'static str {
+        self.case.contender.name
     }
 
-    /// Builds the strategy and hands the workload's passes to `measure`.
-    pub(crate) fn run(&self, measure: &mut Measure<'_>) -> Result<(), Failure> {
-        (self.run)(measure)
+    /// The part that the contender plays.
+    pub(crate) fn role(&self) -> Role {
+        self.case.contender.role
     }
 
-    /// Runs one pass under a wrapper that checks every call of the strategy.
+    /// Runs one pass for its answer, with every check that there is.
     pub(crate) fn inspect(&self) -> Result<(), Failure> {
-        (self.inspect)()
+        let answer = self.case.answer;
+        self.case.inspect(&mut |passes| verified(passes, 1, answer).map(drop))
     }
 }
 
@@ -158,6 +131,7 @@ fn role_name(role: Role) -> &'static str {
         Role::Reference => "reference",
         Role::SameAgain => "same-again",
         Role::Floor => "floor",
+        Role::Limit => "limit",
         Role::SingleThread => "single-thread",
     }
 }

@@ -41,7 +41,7 @@ pub(crate) fn home() -> PathBuf {
 pub(crate) fn check_baseline(report: &ReportArgs, matrix: &Matrix) -> Result<(), Error> {
     let Some(baseline) = &report.baseline else { return Ok(()) };
     let home = home();
-    let mut ids = matrix.cells().filter(|cell| cell.support.is_ok()).map(|cell| &cell.id);
+    let mut ids = matrix.cells().filter(|cell| cell.case.support.is_ok()).map(|cell| &cell.id);
     match ids.find(|id| !home.join(id).join(baseline).exists()) {
         None => Ok(()),
         Some(id) => Err(Error::Usage(format!(

@@ -77,7 +77,8 @@ fn select(matrix: &mut Matrix, settings: &Settings) -> Result<(), Error> {
 /// Prints the cells that `args` are about, as criterion does.
 pub(crate) fn list(matrix: &Matrix, args: &Args) -> Result<(), Error> {
     let matcher = Matcher::new(&args.settings()).map_err(Error::Usage)?;
-    let cells = matrix.cells().filter(|cell| cell.support.is_ok() && matcher.matches(&cell.id));
+    let cells =
+        matrix.cells().filter(|cell| cell.case.support.is_ok() && matcher.matches(&cell.id));
     let ids: Vec<_> = cells.map(|cell| &cell.id).collect();
     let mut text: String = ids.iter().map(|id| format!("{id}: benchmark\n")).collect();
     if args.format == ListFormat::Pretty {
@@ -97,7 +98,7 @@ pub(crate) fn test(
     select(&mut matrix, &settings)?;
     let runner = Runner::new(&settings, interrupted);
     let mut failed = false;
-    for cell in matrix.cells().filter(|cell| cell.support.is_ok()) {
+    for cell in matrix.cells().filter(|cell| cell.case.support.is_ok()) {
         match runner.run(&cell.id, true, 0.0, 0.0)? {
             Ran::Done(_) => say(&format!("Testing {}\nSuccess\n", cell.id)),
             Ran::Failed { reason, last_output } => {

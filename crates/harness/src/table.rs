@@ -13,34 +13,24 @@ const PADDING: usize = 2;
 /// The columns of text that the workloads take.
 const HEADING: usize = 24;
 
-/// Renders the ratios of all cells: a row a workload and parameter, a column a strategy. Where
-/// `width` does not hold all strategies, several tables follow one another.
+/// Renders the ratios of all cells: a table a family, a row a workload and parameter, a column a
+/// strategy that has a cell there. Where `width` does not hold all strategies, several tables follow
+/// one another.
 pub(crate) fn render(run: &Run, cells: &[&Cell], width: usize) -> String {
     let mut notes = Notes::default();
     let mut text = String::from(
         "\nRatio to system (its time = 1, less is faster) with the 95 % interval over the rounds; \
          under system: ns per operation.\n",
     );
-    for strategies in fitting(&run.strategies, width) {
-        let mut table = Table::new();
-        table
-            .load_style(UTF8_HORIZONTAL_ONLY)
-            .set_content_arrangement(ContentArrangement::Disabled);
-        let names = strategies.iter().map(|strategy| strategy.name.as_str());
-        table.set_header(std::iter::once("").chain(names.clone()));
-        for row in cells.chunk_by(|a, b| (&a.workload, &a.parameter) == (&b.workload, &b.parameter))
-        {
-            let heading = format!("{} {}", row[0].workload, row[0].parameter);
-            let texts = names.clone().map(|name| {
-                let cell = row.iter().find(|cell| cell.strategy == name);
-                cell.map_or_else(String::new, |cell| cell_text(cell, &mut notes))
-            });
-            table.add_row(std::iter::once(heading).chain(texts).collect::<Vec<_>>());
+    let family = |cell: &Cell| {
+        let info = run.workloads.iter().find(|workload| workload.name == cell.workload);
+        info.map_or("", |info| info.family.as_str())
+    };
+    for cells in cells.chunk_by(|a, b| family(a) == family(b)) {
+        let here = run.strategies.iter().filter(|it| cells.iter().any(|c| c.strategy == it.name));
+        for strategies in fitting(here, width) {
+            text += &format!("{}\n", table(family(cells[0]), &strategies, cells, &mut notes));
         }
-        for column in table.column_iter_mut().skip(1) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-        text += &format!("{table}\n");
     }
     for (number, note) in (1..).zip(&notes.0) {
         text += &format!("[{number}] {note}\n");
@@ -48,8 +38,31 @@ pub(crate) fn render(run: &Run, cells: &[&Cell], width: usize) -> String {
     text
 }
 
+/// The cells of a family for a group of strategies.
+fn table(family: &str, strategies: &[&StrategyInfo], cells: &[&Cell], notes: &mut Notes) -> Table {
+    let mut table = Table::new();
+    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
+    let names = strategies.iter().map(|strategy| strategy.name.as_str());
+    table.set_header(std::iter::once(family).chain(names.clone()));
+    for row in cells.chunk_by(|a, b| (&a.workload, &a.parameter) == (&b.workload, &b.parameter)) {
+        let heading = format!("{} {}", row[0].workload, row[0].parameter);
+        let texts = names.clone().map(|name| {
+            let cell = row.iter().find(|cell| cell.strategy == name);
+            cell.map_or_else(String::new, |cell| cell_text(cell, notes))
+        });
+        table.add_row(std::iter::once(heading).chain(texts).collect::<Vec<_>>());
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
 /// The strategies, in groups that fit beside the workloads into `width`.
-fn fitting(strategies: &[StrategyInfo], width: usize) -> Vec<Vec<&StrategyInfo>> {
+fn fitting<'s>(
+    strategies: impl Iterator<Item = &'s StrategyInfo>,
+    width: usize,
+) -> Vec<Vec<&'s StrategyInfo>> {
     let mut groups: Vec<Vec<&StrategyInfo>> = Vec::new();
     let mut left = 0;
     for strategy in strategies {
@@ -138,7 +151,7 @@ mod tests {
     fn tables_are_as_wide_as_the_terminal_and_lose_no_strategy() {
         let strategies = named(&["system", "pool", "a-very-long-name-of-thirty-chars", "bump"]);
         let names = |width| -> Vec<Vec<String>> {
-            let groups = fitting(&strategies, width).into_iter();
+            let groups = fitting(strategies.iter(), width).into_iter();
             groups.map(|group| group.iter().map(|it| it.name.clone()).collect()).collect()
         };
         assert_eq!(names(200).len(), 1);

@@ -11,6 +11,7 @@
 
 mod aligned;
 mod batch;
+mod case;
 mod churn;
 mod fragment;
 mod grow;
@@ -23,6 +24,7 @@ mod zeroed;
 
 pub use aligned::Aligned;
 pub use batch::{Batch, Order};
+pub use case::{Case, Contender};
 pub use churn::{Churn, Skew};
 pub use fragment::Fragment;
 pub use grow::Grow;
