@@ -19,6 +19,8 @@ pub(crate) enum Role {
     SameAgain,
     /// What the harness itself costs.
     Floor,
+    /// The least code that can do one workload.
+    Limit,
     /// The reference in a process that never had a second thread.
     SingleThread,
 }
@@ -31,6 +33,7 @@ impl Role {
             "ours" => Self::Ours,
             "same-again" => Self::SameAgain,
             "floor" => Self::Floor,
+            "limit" => Self::Limit,
             "single-thread" => Self::SingleThread,
             _ => Self::Contender,
         }
@@ -50,6 +53,7 @@ impl Role {
             Self::Ours => "ours",
             Self::SameAgain => "same again",
             Self::Floor => "floor",
+            Self::Limit => "limit",
             Self::SingleThread => "one thread",
         }
     }
@@ -59,7 +63,7 @@ impl Role {
         match self {
             Self::Reference | Self::Contender => "peer",
             Self::Ours => "ours",
-            Self::SameAgain | Self::Floor | Self::SingleThread => "control",
+            Self::SameAgain | Self::Floor | Self::Limit | Self::SingleThread => "control",
         }
     }
 }
@@ -133,6 +137,14 @@ impl<'a> Grid<'a> {
     pub(crate) fn cells(&self, row: &Row<'_>) -> Vec<(&Column<'a>, &'a Cell)> {
         let cells = self.columns.iter().map(|column| (column, self.cell(row, column.name)));
         cells.filter_map(|(column, cell)| Some((column, cell?))).collect()
+    }
+
+    /// The columns that have a cell in a family.
+    pub(crate) fn columns_in(&self, family: &Family<'_>) -> Vec<&Column<'a>> {
+        let rows = family.workloads.iter().flat_map(|workload| &workload.rows);
+        let has_cell =
+            |column: &&Column<'a>| rows.clone().any(|row| self.cell(row, column.name).is_some());
+        self.columns.iter().filter(has_cell).collect()
     }
 
     /// The rows of all workloads.

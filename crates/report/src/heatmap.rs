@@ -8,8 +8,6 @@ use crate::record::{Cell, Status, Verdict};
 /// The heat map as the template needs it.
 #[derive(Debug)]
 pub(crate) struct HeatMap {
-    /// The heads of the columns.
-    pub(crate) heads: Vec<Head>,
     /// The rows by family.
     pub(crate) bands: Vec<Band>,
     /// Whether a row is marked as one with too much noise.
@@ -36,6 +34,8 @@ pub(crate) struct Head {
 pub(crate) struct Band {
     /// The family.
     pub(crate) name: String,
+    /// The heads of its columns: the strategies that have a cell in it.
+    pub(crate) heads: Vec<Head>,
     /// Its rows.
     pub(crate) rows: Vec<Line>,
 }
@@ -76,21 +76,23 @@ pub(crate) struct Square {
 
 /// Lays out the heat map.
 pub(crate) fn of(grid: &Grid<'_>) -> HeatMap {
-    let classes: Vec<String> = column_classes(&grid.columns);
-    let heads = grid.columns.iter().zip(&classes).map(|(column, class)| Head {
-        name: column.name.to_owned(),
-        word: column.role.word(),
-        about: column.about.to_owned(),
-        class: class.clone(),
-    });
     let mut footnotes = Vec::new();
     let mut bands = Vec::new();
     for family in &grid.families {
+        let columns = grid.columns_in(family);
+        let classes = column_classes(&columns);
+        let heads = columns.iter().zip(&classes).map(|(column, class)| Head {
+            name: column.name.to_owned(),
+            word: column.role.word(),
+            about: column.about.to_owned(),
+            class: class.clone(),
+        });
+        let heads = heads.collect();
         let mut rows = Vec::new();
         for workload in &family.workloads {
             for (index, row) in workload.rows.iter().enumerate() {
                 let fastest = grid.fastest(row);
-                let squares = grid.columns.iter().zip(&classes).map(|(column, class)| {
+                let squares = columns.iter().zip(&classes).map(|(column, class)| {
                     let first = fastest.contains(&column.name);
                     square(grid, row, column, class, first, &mut footnotes)
                 });
@@ -104,16 +106,16 @@ pub(crate) fn of(grid: &Grid<'_>) -> HeatMap {
                 });
             }
         }
-        bands.push(Band { name: family.name.to_owned(), rows });
+        bands.push(Band { name: family.name.to_owned(), heads, rows });
     }
     let suspect = bands.iter().flat_map(|band| &band.rows).any(|row| row.suspect);
-    HeatMap { heads: heads.collect(), bands, suspect, footnotes }
+    HeatMap { bands, suspect, footnotes }
 }
 
 /// The class of each column, with `edge` where another group begins.
-fn column_classes(columns: &[Column<'_>]) -> Vec<String> {
+fn column_classes(columns: &[&Column<'_>]) -> Vec<String> {
     let mut before = Role::Reference.class();
-    let class = |column: &Column<'_>| {
+    let class = |column: &&Column<'_>| {
         let class = column.role.class();
         let edge = if class == before { "" } else { " edge" };
         before = class;

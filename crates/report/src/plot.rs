@@ -63,7 +63,7 @@ pub(crate) fn draw(grid: &Grid<'_>, row: &Row<'_>, answer: &str, environment: &E
 /// A strategy's line.
 struct Line<'a> {
     column: &'a Column<'a>,
-    cell: Option<&'a Cell>,
+    cell: &'a Cell,
     fastest: bool,
     tied: bool,
     y: f64,
@@ -71,14 +71,17 @@ struct Line<'a> {
 
 impl Line<'_> {
     fn measured(&self) -> Option<&Cell> {
-        self.cell.filter(|cell| cell.status == Status::Measured && cell.ns_per_op.is_some())
+        let measured = self.cell.status == Status::Measured && self.cell.ns_per_op.is_some();
+        measured.then_some(self.cell)
     }
 
     fn inks(&self) -> (Ink, Ink) {
         match self.column.role {
             Role::Reference | Role::Contender => (Ink::Peer, Ink::PeerArea),
             Role::Ours => (Ink::Ours, Ink::OursArea),
-            Role::SameAgain | Role::Floor | Role::SingleThread => (Ink::Control, Ink::ControlArea),
+            Role::SameAgain | Role::Floor | Role::Limit | Role::SingleThread => {
+                (Ink::Control, Ink::ControlArea)
+            }
         }
     }
 }
@@ -89,7 +92,7 @@ fn lines_of<'a>(grid: &'a Grid<'a>, row: &Row<'_>) -> Vec<Line<'a>> {
     let mut y = TOP + LINE / 2.0;
     let mut group = None;
     let mut lines = Vec::new();
-    for column in &grid.columns {
+    for (column, cell) in grid.cells(row) {
         let class = column.role.class();
         if group.is_some_and(|before| before != class) {
             y += GAP;
@@ -97,7 +100,7 @@ fn lines_of<'a>(grid: &'a Grid<'a>, row: &Row<'_>) -> Vec<Line<'a>> {
         group = Some(class);
         lines.push(Line {
             column,
-            cell: grid.cell(row, column.name),
+            cell,
             fastest: fastest.contains(&column.name),
             tied: fastest.len() > 1,
             y,
@@ -107,8 +110,8 @@ fn lines_of<'a>(grid: &'a Grid<'a>, row: &Row<'_>) -> Vec<Line<'a>> {
     lines
 }
 
-/// The axis that suits what was measured. The floor has no say in its kind, since it is no way
-/// of allocating memory, but lies on it like the rest.
+/// The axis that suits what was measured. Floor and limit have no say in its kind, since they are no
+/// ways of allocating memory, but lie on it like the rest.
 fn scale_of(lines: &[Line<'_>]) -> Scale {
     let mut least = f64::INFINITY;
     let mut most = 0.0f64;
@@ -123,7 +126,7 @@ fn scale_of(lines: &[Line<'_>]) -> Scale {
             least = if value > 0.0 { least.min(value) } else { least };
             most = most.max(value);
         }
-        if line.column.role != Role::Floor {
+        if !matches!(line.column.role, Role::Floor | Role::Limit) {
             medians = (medians.0.min(ns.median), medians.1.max(ns.median));
         }
     }
@@ -230,16 +233,16 @@ impl Plot<'_> {
     fn line(&self, canvas: &Canvas<'_>, line: &Line<'_>) {
         self.name(canvas, line);
         let (ink, _) = line.inks();
-        let reason = |cell: &Cell| cell.reason.clone().unwrap_or_default();
-        match line.cell {
-            None => self.note(canvas, line.y, "not measured in this run", Ink::Quiet),
-            Some(cell) if cell.status == Status::Unsupported => {
-                self.note(canvas, line.y, &format!("—  {}", reason(cell)), Ink::Quiet);
+        let cell = line.cell;
+        let reason = cell.reason.as_deref().unwrap_or_default();
+        match cell.status {
+            Status::Unsupported => {
+                self.note(canvas, line.y, &format!("—  {reason}"), Ink::Quiet);
             }
-            Some(cell) if cell.status == Status::Failed => {
-                self.note(canvas, line.y, &format!("✗ failed: {}", reason(cell)), Ink::Failed);
+            Status::Failed => {
+                self.note(canvas, line.y, &format!("✗ failed: {reason}"), Ink::Failed);
             }
-            Some(cell) => {
+            Status::Measured => {
                 self.marks(canvas, line, cell);
                 figures(canvas, line, cell, ink);
             }

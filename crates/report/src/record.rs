@@ -186,7 +186,8 @@ pub struct Environment {
 pub struct StrategyInfo {
     /// Its name.
     pub name: String,
-    /// `contender`, `ours`, `reference`, `same-again`, `floor` or `single-thread`.
+    /// `contender`, `ours`, `reference`, `same-again`, `floor`, `limit` or
+    /// `single-thread`.
     pub role: String,
     /// One sentence.
     pub about: String,

@@ -161,6 +161,8 @@ pub enum Role {
     SameAgain,
     /// A control: the least that an allocator can do, which shows what the measuring costs.
     Floor,
+    /// A control: the least code that can do one workload, for that workload alone.
+    Limit,
     /// A control: the reference in a process that never had a second thread.
     SingleThread,
 }
