@@ -143,12 +143,19 @@ impl<'a, S: Strategy + 'a, L: Shape, const STRIDE: usize> fmt::Debug for Block<'
     }
 }
 
-/// Returns `pointer`, behind the back of the compiler: as far as it can tell, somebody else has
-/// looked at the block and may have written to it. It knows `malloc` and `free`, and would
-/// otherwise remove both, and the stamp with them.
+/// Makes the compiler take it that somebody else has looked at `value`, and at all that can be reached
+/// from it: what was written there cannot be left out.
 ///
+/// It knows `malloc` and `free`, and would otherwise remove both, and the stamp with them.
 /// `black_box` does the same, but sends the pointer through memory: a store for each block, which
-/// is a quarter of what the cheapest strategies cost.
+/// is a quarter of what the cheapest strategies cost. Here are no instructions at all.
+#[inline(always)]
+pub fn escape<T: ?Sized>(value: &T) {
+    seen(NonNull::from(value).cast());
+}
+
+/// Returns `pointer`, behind the back of the compiler: as [`escape`], and what it points to may have
+/// been written to.
 #[inline(always)]
 fn seen(pointer: NonNull<u8>) -> NonNull<u8> {
     #[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), not(miri)))]

@@ -44,7 +44,7 @@ mod table;
 
 pub use allocator_api2::alloc::{AllocError, Allocator};
 
-pub use block::{Block, Zeroed};
+pub use block::{Block, Zeroed, escape};
 pub use checked::{Checked, CheckedHandle};
 pub use error::{BuildError, Refused, Unsupported};
 pub use global::{FromGlobal, StaticGlobal};

@@ -33,11 +33,42 @@ use crate::{Block, Refused, Shape, Strategy};
 /// assert_eq!(table.take(7).unwrap().stamp(), 42);
 /// assert!(table.take(7).is_none());
 /// ```
+///
+/// It is sent to another thread if the strategy's handle may be:
+///
+/// ```compile_fail,E0277
+/// # use strategy::{BuildError, Plan, Profile, Strategy, Table};
+/// # struct Owner(std::cell::Cell<u8>);
+/// # impl Strategy for Owner {
+/// #     const NAME: &'static str = "owner";
+/// #     const ABOUT: &'static str = "";
+/// #     const PROFILE: Profile = Profile::GENERAL;
+/// #     type Handle<'a> = &'a Arena;
+/// #     fn new(_plan: &Plan) -> Result<Self, BuildError> { unimplemented!() }
+/// #     fn handle(&self) -> &Arena { unimplemented!() }
+/// # }
+/// # struct Arena(std::cell::Cell<u8>);
+/// # // SAFETY: it serves nothing.
+/// # unsafe impl strategy::Allocator for &Arena {
+/// #     fn allocate(&self, _: std::alloc::Layout) -> Result<std::ptr::NonNull<[u8]>, strategy::AllocError> {
+/// #         Err(strategy::AllocError)
+/// #     }
+/// #     unsafe fn deallocate(&self, _: std::ptr::NonNull<u8>, _: std::alloc::Layout) {}
+/// # }
+/// fn sent<T: Send>() {}
+/// // `Owner` hands out a reference to an arena that is not `Sync`.
+/// sent::<Table<'static, Owner>>();
+/// ```
 pub struct Table<'a, S: Strategy + 'a, L: Shape = Layout> {
     handle: S::Handle<'a>,
     /// Each is empty or the parts of a block that came from `handle` and is owned by the slot.
     slots: Vec<Option<(NonNull<u8>, L)>>,
 }
+
+// SAFETY: a table owns its blocks and frees them to its handle. A handle is `Copy`, so one that may be sent
+// can be on two threads at once anyway, and all copies serve the same memory.
+unsafe impl<'a, S: Strategy + 'a, L: Shape + Send> Send for Table<'a, S, L> where S::Handle<'a>: Send
+{}
 
 impl<'a, S: Strategy, L: Shape> Table<'a, S, L> {
     /// A table of `slots` empty slots, numbered from 0. Its own memory is the global
