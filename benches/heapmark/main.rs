@@ -6,6 +6,8 @@
 #![forbid(unsafe_code)]
 
 mod hot;
+#[cfg(feature = "peers")]
+mod peers;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -15,12 +17,16 @@ use harness::{Build, Matrix};
 fn main() -> ExitCode {
     let mut matrix = Matrix::default();
     hot::add(&mut matrix);
+    #[cfg(feature = "peers")]
+    peers::add(&mut matrix);
 
     let features: &[&str] = &[
         #[cfg(feature = "jemalloc")]
         "jemalloc",
         #[cfg(feature = "mimalloc")]
         "mimalloc",
+        #[cfg(feature = "peers")]
+        "peers",
     ];
     let build = Build { features, lock: include_str!("../../Cargo.lock") };
     harness::main(Path::new(env!("CARGO_MANIFEST_DIR")), build, matrix)

@@ -100,7 +100,8 @@ pub(crate) fn main(matrix: &Matrix, order: &Order) -> ExitCode {
 
 fn obey(matrix: &Matrix, order: &Order) -> Result<Measured, String> {
     let cell = matrix.cell(&order.id).ok_or("no such cell in this build")?;
-    limit(order).map_err(|error| format!("failed to limit the cell's process: {error}"))?;
+    limit(order, cell.case.reserves_bytes)
+        .map_err(|error| format!("failed to limit the cell's process: {error}"))?;
     if order.test {
         cell.inspect().map_err(|failure| failure.to_string())?;
     }
@@ -133,10 +134,10 @@ fn obey(matrix: &Matrix, order: &Order) -> Result<Measured, String> {
 
 /// Bounds the process, so that a strategy that takes memory without end, or a loop that outlives
 /// its parent, ends by itself.
-fn limit(order: &Order) -> io::Result<()> {
+fn limit(order: &Order, reserves_bytes: u64) -> io::Result<()> {
     use rlimit::Resource;
     if let Some(bytes) = order.memory_bytes {
-        let bytes = bytes.min(Resource::AS.get_hard()?);
+        let bytes = bytes.saturating_add(reserves_bytes).min(Resource::AS.get_hard()?);
         Resource::AS.set(bytes, bytes)?;
     }
     // SIGXCPU comes at the soft limit, and says what it is for; at the hard one comes SIGKILL.

@@ -50,7 +50,7 @@ pub use error::{BuildError, Refused, Unsupported};
 pub use global::{FromGlobal, StaticGlobal};
 pub use plan::Plan;
 pub use profile::{Frees, Profile, Reset, Sizes, Threads};
-pub use shape::{Fixed, Shape, Small};
+pub use shape::{Compact, Fixed, Shape, Small};
 pub use table::Table;
 
 /// A way of allocating memory.

@@ -84,6 +84,49 @@ impl Shape for Small {
     }
 }
 
+/// A block of up to 4095 bytes, aligned to up to 2^15: any such `Layout` in two bytes.
+///
+/// ```
+/// use core::alloc::Layout;
+/// use strategy::{Compact, Shape};
+/// let layout = Layout::from_size_align(100, 16).unwrap();
+/// assert_eq!(Compact::new(layout).map(Shape::layout), Some(layout));
+/// assert_eq!(Compact::new(Layout::new::<[u8; 4096]>()), None);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compact(
+    /// The size in the upper 12 bits, the exponent of the alignment in the lower 4.
+    u16,
+);
+
+impl Compact {
+    /// The bits of the exponent.
+    const EXPONENT_BITS: u32 = 4;
+
+    /// `layout`, if it is small enough.
+    #[must_use]
+    pub const fn new(layout: Layout) -> Option<Self> {
+        let exponent = layout.align().trailing_zeros();
+        if layout.size() >> (u16::BITS - Self::EXPONENT_BITS) > 0
+            || exponent >> Self::EXPONENT_BITS > 0
+        {
+            return None;
+        }
+        Some(Self((layout.size() as u16) << Self::EXPONENT_BITS | exponent as u16))
+    }
+}
+
+impl sealed::Sealed for Compact {}
+
+impl Shape for Compact {
+    #[inline]
+    fn layout(self) -> Layout {
+        let exponent = self.0 & ((1 << Self::EXPONENT_BITS) - 1);
+        let size = usize::from(self.0 >> Self::EXPONENT_BITS);
+        Layout::from_size_align(size, 1 << exponent).expect("neither is large enough to overflow")
+    }
+}
+
 impl sealed::Sealed for Layout {}
 
 /// A layout that is known only at run time.

@@ -32,8 +32,9 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// The index of each block in the order of the frees.
-    fn frees(self) -> Vec<u16> {
+    /// The index of each block, from 0 to 999, in the order of the frees.
+    #[must_use]
+    pub fn frees(self) -> Vec<u16> {
         match self.order {
             Order::Lifo => (0..BLOCKS).rev().collect(),
             Order::Fifo => (0..BLOCKS).collect(),

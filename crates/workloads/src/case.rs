@@ -40,6 +40,9 @@ pub struct Case {
     pub support: Result<(), Unsupported>,
     /// What one pass must return.
     pub answer: Tally,
+    /// The address space in bytes that the contender reserves without using it, beyond what its
+    /// memory takes. A process's bound on memory has to leave that much more.
+    pub reserves_bytes: u64,
     run: Box<Run>,
     inspect: Option<Box<Run>>,
 }
@@ -57,7 +60,16 @@ impl Case {
         run: impl Fn(&mut Measure<'_>) -> Result<(), Failure> + 'static,
     ) -> Self {
         let run = Box::new(run);
-        Self { description, parameter, contender, support: Ok(()), answer, run, inspect: None }
+        Self {
+            description,
+            parameter,
+            contender,
+            support: Ok(()),
+            answer,
+            reserves_bytes: 0,
+            run,
+            inspect: None,
+        }
     }
 
     /// The case of `workload` and the strategy `S`.

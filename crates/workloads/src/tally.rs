@@ -30,6 +30,12 @@ impl Tally {
         if found == expected { Ok(found) } else { Err(Failure::WrongAnswer { expected, found }) }
     }
 
+    /// This tally and another one.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self { ops: self.ops + other.ops, checksum: self.checksum.wrapping_add(other.checksum) }
+    }
+
     /// The tally of `passes` passes that each did this.
     #[must_use]
     pub fn times(self, passes: u64) -> Self {

@@ -1,0 +1,144 @@
+//! One buffer at a time: got, written, dropped.
+
+use std::alloc::Layout;
+use std::mem::MaybeUninit;
+
+use strategy::{Refused, Role, escape};
+use strategy_limit::with_buffer;
+use strategy_raii::ManagedBuffer;
+use workloads::{Case, Contender, Description, Failure, Measure, Tally, stamp};
+
+use crate::Visitor;
+use crate::list::{SYSTEM, SYSTEM_AGAIN, layout, ours};
+
+const FAMILY: &str = "Peers: buffers";
+
+/// The bytes of a buffer.
+pub(crate) const BYTES: usize = 4096;
+
+/// Buffers of a pass.
+const BUFFERS: u64 = 100;
+
+/// The bytes of a stamp.
+const STAMP: usize = size_of::<u64>();
+
+const DESCRIPTION: Description = Description {
+    name: "peers-buffer",
+    about: "Gets a buffer of 4 KiB, copies a message into it, reads both ends of the message and drops the \
+            buffer. The message is as long as the buffer, or of 8 bytes.",
+    stands_for: "Reading and writing through a buffer: files, sockets, encoders.",
+    operation: "one buffer got, written, read and dropped",
+};
+
+/// Bytes that can be written.
+pub(crate) trait Bytes {
+    /// Copies `message` to the front, and returns it there.
+    fn written(&mut self, message: &[u8]) -> &mut [u8];
+}
+
+impl Bytes for [u8] {
+    #[inline]
+    fn written(&mut self, message: &[u8]) -> &mut [u8] {
+        let front = &mut self[..message.len()];
+        front.copy_from_slice(message);
+        front
+    }
+}
+
+impl Bytes for [MaybeUninit<u8>] {
+    #[inline]
+    fn written(&mut self, message: &[u8]) -> &mut [u8] {
+        self[..message.len()].write_copy_of_slice(message)
+    }
+}
+
+/// Messages of one length, each with a stamp at its start and its end.
+pub(crate) struct Messages {
+    message: Vec<u8>,
+}
+
+impl Messages {
+    fn new(bytes: usize) -> Self {
+        Self { message: vec![0; bytes] }
+    }
+
+    /// Writes the message with this index to a buffer and reads its ends.
+    #[inline]
+    pub(crate) fn pass_through(&mut self, index: u64, buffer: &mut (impl Bytes + ?Sized)) -> u64 {
+        let ends = |message: &[u8]| {
+            let first = message.first_chunk::<STAMP>().expect("a message has a stamp");
+            let last = message.last_chunk::<STAMP>().expect("a message has a stamp");
+            u64::from_le_bytes(*first).wrapping_add(u64::from_le_bytes(*last))
+        };
+        *self.message.first_chunk_mut().expect("a message has a stamp") =
+            stamp(index).to_le_bytes();
+        *self.message.last_chunk_mut().expect("a message has a stamp") = stamp(index).to_le_bytes();
+        let written = buffer.written(&self.message);
+        escape(written);
+        ends(written)
+    }
+}
+
+/// Adds a contender, for messages of both lengths. `used` gets a buffer, has a message passed through
+/// it, and drops it.
+pub(crate) fn contender<F>(visitor: &mut Visitor<'_>, contender: Contender, used: fn() -> F)
+where
+    F: FnMut(u64, &mut Messages) -> Result<u64, Failure> + 'static,
+{
+    for (parameter, bytes) in [(format!("{BYTES}"), BYTES), (format!("{STAMP}-of-{BYTES}"), STAMP)]
+    {
+        let answer = (0..BUFFERS).map(|index| stamp(index).wrapping_mul(2)).collect();
+        let run = move |measure: &mut Measure<'_>| {
+            let mut used = used();
+            let mut messages = Messages::new(bytes);
+            measure(&mut |passes| {
+                let mut tally = Tally::default();
+                for _ in 0..passes {
+                    for index in 0..BUFFERS {
+                        tally.add(used(index, &mut messages)?);
+                    }
+                }
+                Ok(tally)
+            })
+        };
+        visitor(FAMILY, Case::new(DESCRIPTION, parameter, contender, answer, run));
+    }
+}
+
+/// What every buffer is asked for: the alignment that every allocator gives for free.
+fn buffer() -> Layout {
+    layout(BYTES, 16)
+}
+
+const RAW: Contender = Contender {
+    name: "raw",
+    about: "`alloc` and `dealloc` of the C library by hand, without an owner",
+    role: Role::Limit,
+};
+
+pub(crate) fn visit(visitor: &mut Visitor<'_>) {
+    contender(visitor, SYSTEM, boxed);
+    #[cfg(feature = "others")]
+    contender(visitor, crate::contenders::OPOOL, crate::contenders::buffers);
+    contender(visitor, ours("raii", "one owned buffer of the C library at a time"), || {
+        |index, messages: &mut Messages| {
+            let mut buffer = ManagedBuffer::try_uninit(buffer())?;
+            Ok(messages.pass_through(index, &mut *buffer))
+        }
+    });
+    contender(visitor, SYSTEM_AGAIN, boxed);
+    contender(visitor, RAW, || {
+        |index, messages: &mut Messages| {
+            let used = with_buffer(buffer(), |buffer| messages.pass_through(index, buffer));
+            Ok(used.ok_or(Refused { layout: buffer() })?)
+        }
+    });
+}
+
+/// A box of the standard library for each buffer.
+fn boxed() -> impl FnMut(u64, &mut Messages) -> Result<u64, Failure> + 'static {
+    |index, messages: &mut Messages| {
+        let mut buffer = Box::<[u8]>::new_uninit_slice(BYTES);
+        Ok(messages.pass_through(index, &mut *buffer))
+    }
+}

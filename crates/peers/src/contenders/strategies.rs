@@ -1,0 +1,78 @@
+//! Allocators of others that no crate of the workspace wraps.
+
+use bump_scope::Bump;
+use strategy::{
+    BuildError, Frees, FromGlobal, Plan, Profile, Reset, Sizes, StaticGlobal, Strategy, Threads,
+    Unsupported,
+};
+use workloads::Case;
+
+/// snmalloc, with the settings that `snmalloc-rs` builds it with.
+#[derive(Debug)]
+pub(crate) struct Snmalloc;
+
+impl StaticGlobal for Snmalloc {
+    type Global = snmalloc_rs::SnMalloc;
+    const GLOBAL: &'static snmalloc_rs::SnMalloc = &snmalloc_rs::SnMalloc;
+}
+
+impl Strategy for Snmalloc {
+    const NAME: &'static str = "snmalloc";
+    const ABOUT: &'static str =
+        "size classes in slabs, frees by other threads sent back as messages";
+    const PROFILE: Profile = Profile::GENERAL;
+    type Handle<'a> = FromGlobal<Self>;
+
+    fn new(_plan: &Plan) -> Result<Self, BuildError> {
+        Ok(Self)
+    }
+
+    #[inline]
+    fn handle(&self) -> FromGlobal<Self> {
+        FromGlobal::new()
+    }
+}
+
+/// The address space that snmalloc reserves when it is first used, in bytes: seen to be 256 GiB.
+const SNMALLOC_RESERVES: u64 = 257 << 30;
+
+/// A case of snmalloc's, with room for what it reserves.
+pub(crate) fn reserving(mut case: Case) -> Case {
+    case.reserves_bytes = SNMALLOC_RESERVES;
+    case
+}
+
+/// The bump-scope arena, empty at first, as `Bump::new()` makes it.
+#[derive(Debug)]
+pub(crate) struct BumpScope {
+    arena: Bump,
+}
+
+impl Strategy for BumpScope {
+    const NAME: &'static str = "bump-scope";
+    const ABOUT: &'static str = "a bump arena with scopes: a cursor moves up a chunk";
+    const PROFILE: Profile = Profile {
+        sizes: Sizes::Any,
+        max_align: Profile::ANY_ALIGN,
+        frees: Frees::Together,
+        reset: Reset::KeepsLargestChunk,
+        threads: Threads::Owner,
+    };
+    type Handle<'a> = &'a Bump;
+
+    fn new(plan: &Plan) -> Result<Self, BuildError> {
+        Self::PROFILE.serves(plan)?;
+        Ok(Self { arena: Bump::new() })
+    }
+
+    #[inline]
+    fn handle(&self) -> &Bump {
+        &self.arena
+    }
+
+    #[inline]
+    fn reset(&mut self) -> Result<(), Unsupported> {
+        self.arena.reset();
+        Ok(())
+    }
+}
