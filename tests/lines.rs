@@ -16,6 +16,8 @@ struct Package {
     folder: PathBuf,
     /// The names of its dependencies, with their kind: "" for a normal one.
     dependencies: Vec<(String, String)>,
+    /// The names of its optional dependencies.
+    optional: Vec<String>,
 }
 
 impl Package {
@@ -43,10 +45,12 @@ fn packages() -> Packages {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let package = |package: &Value| {
         let dependencies = package["dependencies"].as_array().unwrap().iter();
+        let optional = dependencies.clone().filter(|it| it["optional"] == true);
+        let optional = optional.map(|it| text(&it["name"])).collect();
         let dependencies = dependencies.map(|it| (text(&it["name"]), text(&it["kind"]))).collect();
         let manifest = PathBuf::from(text(&package["manifest_path"]));
         let folder = manifest.parent().unwrap().to_owned();
-        (text(&package["name"]), Package { folder, dependencies })
+        (text(&package["name"]), Package { folder, dependencies, optional })
     };
     metadata["packages"].as_array().unwrap().iter().map(package).collect()
 }
@@ -96,6 +100,21 @@ fn the_harness_knows_no_implementor() {
     let all = packages();
     for name in all.keys().filter(|name| is_strategy(name)).chain([&"registry".to_owned()]) {
         assert!(!all["harness"].depends_on(name), "harness depends on {name}");
+    }
+}
+
+/// A plain build has none of the crates that ours are measured beside.
+#[test]
+fn the_crates_of_others_are_optional() {
+    let all = packages();
+    assert_eq!(all["heapmark"].optional, ["peers"]);
+    let peers = &all["peers"];
+    for name in ["alloc-from-pool", "bump-scope", "bumpalo", "opool", "slab", "snmalloc-rs"] {
+        assert!(peers.optional.iter().any(|optional| optional == name), "{name}");
+        for (other, package) in all.iter().filter(|(other, _)| *other != "peers") {
+            let own = other == "strategy-bumpalo" && name == "bumpalo";
+            assert!(own || !package.depends_on(name), "{other} depends on {name}");
+        }
     }
 }
 

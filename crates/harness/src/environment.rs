@@ -11,6 +11,9 @@ use crate::process::PROGRAM;
 use report::record::Environment;
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
+/// The crate, and the feature, that brings in the crates of others.
+const PEERS: &str = "peers";
+
 /// What only the benchmark's own crate knows about its build.
 #[derive(Clone, Copy, Debug)]
 pub struct Build {
@@ -80,16 +83,35 @@ fn program() -> io::Result<String> {
     Ok(format!("{:016x}", hasher.finish()))
 }
 
-/// What each strategy crate is built on, from `Cargo.lock`.
+/// What each strategy crate is built on, from `Cargo.lock`, and the crates of the feature `peers` if it
+/// is on.
 pub(crate) fn versions(build: Build) -> BTreeMap<String, Vec<String>> {
     let lock: cargo_lock::Lockfile = build.lock.parse().expect("cargo built with this lock file");
-    let is_strategy = |name: &str| name.starts_with("strategy-");
-    let strategies = lock.packages.iter().filter(|package| is_strategy(package.name.as_str()));
-    strategies
+    let is_measured = |name: &str| {
+        name.starts_with("strategy-") || name == PEERS && build.features.contains(&PEERS)
+    };
+    let measured = lock.packages.iter().filter(|package| is_measured(package.name.as_str()));
+    measured
         .map(|package| {
             let foreign = package.dependencies.iter().filter(|it| it.source.is_some());
             let named = foreign.map(|it| format!("{} {}", it.name, it.version)).collect();
             (package.name.to_string(), named)
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_the_peers_are_told_where_they_are_measured() {
+        let lock = include_str!("../../../Cargo.lock");
+        let with = versions(Build { features: &[PEERS], lock });
+        let slab = |named: &String| named.starts_with("slab 0.4.");
+        assert!(with[PEERS].iter().any(slab), "{:?}", with[PEERS]);
+        let without = versions(Build { features: &[], lock });
+        assert!(!without.contains_key(PEERS));
+        assert!(without.contains_key("strategy-bumpalo"));
+    }
 }
