@@ -4,6 +4,7 @@
 mod arenas;
 mod buffers;
 mod contenders;
+mod kernels;
 mod list;
 mod memory;
 mod mixed;
@@ -24,4 +25,5 @@ pub fn visit(visitor: &mut Visitor<'_>) {
     arenas::visit(visitor);
     memory::visit(visitor);
     buffers::visit(visitor);
+    kernels::visit(visitor);
 }

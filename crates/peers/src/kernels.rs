@@ -1,0 +1,165 @@
+//! Loops over vectors: what alignment and the instruction set buy, against what one core can read.
+
+use bytemuck::Pod;
+use strategy::{Role, escape};
+use strategy_simd::AlignedBuffer;
+use strategy_simd::kernels::{self, InstructionSet, Kernels};
+use workloads::{Case, Contender, Description, Measure, Tally, stamp};
+
+use crate::Visitor;
+use crate::list::{SYSTEM, SYSTEM_AGAIN, ours};
+
+const FAMILY: &str = "Peers: kernels";
+
+/// The bytes of a buffer: one for the first level of cache, one for the last or for memory.
+const SIZES: [usize; 2] = [4 << 10, 16 << 20];
+
+/// The bytes of a cache line.
+const LINE: usize = 64;
+
+/// What a pass reads at the least, in bytes, so that calling the kernel once more costs little.
+const PASS: usize = 1 << 20;
+
+const DOT: Description = Description {
+    name: "peers-simd-dot",
+    about: "The dot product of two vectors of f32, each as long as the parameter says in bytes. Their values \
+            are small integers, so that every order of summation gives the same. The limit only reads both.",
+    stands_for: "Similarity search, filters, small dense layers.",
+    operation: "one cache line of 64 bytes read",
+};
+
+const SUM: Description = Description {
+    name: "peers-simd-sum",
+    about: "The sum of all bytes of a buffer, which is as long as the parameter says. The limit only reads it.",
+    stands_for: "Checksums, histograms, scans.",
+    operation: "one cache line of 64 bytes read",
+};
+
+const SIMD: Contender = ours("simd", "kernels in the best instruction set that the processor has");
+const AVX2: Contender = ours("simd-avx2", "the kernels in AVX2");
+const PORTABLE: Contender = ours("simd-portable", "the kernels in portable code");
+const LIMIT: Contender = Contender {
+    name: "limit",
+    about: "the least code that can do this one workload; no library",
+    role: Role::Limit,
+};
+
+/// An element of a vector: small, and different from its neighbours and from those in the other vector.
+fn element(vector: usize, index: usize) -> u8 {
+    ((index + vector) * 7 % 3) as u8
+}
+
+/// What a kernel has to find in its vectors.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    /// The sum of the products of the elements with the same index.
+    sum: u64,
+    /// The exclusive or of all words.
+    words: u64,
+}
+
+impl Known {
+    fn of<T: Pod>(vectors: &[impl AsRef<[T]>]) -> Self {
+        let elements = 0..vectors[0].as_ref().len();
+        let product = |index| -> u64 {
+            (0..vectors.len()).map(|vector| u64::from(element(vector, index))).product()
+        };
+        let bytes = vectors.iter().map(|vector| bytemuck::cast_slice::<T, [u8; 8]>(vector.as_ref()));
+        let words = bytes.flatten().map(|word| u64::from_le_bytes(*word));
+        Self { sum: elements.map(product).sum(), words: words.fold(0, |all, word| all ^ word) }
+    }
+}
+
+/// Adds a contender to the rows of `description`, which is about so many `vectors`: `vector` makes one of
+/// them, and `kernel` says what their sum is.
+fn contender<V: AsRef<[T]>, T: Pod>(
+    visitor: &mut Visitor<'_>,
+    (description, vectors): (Description, usize),
+    contender: Contender,
+    vector: fn(usize, usize) -> V,
+    kernel: impl Fn(&[V], Known) -> u64 + Copy + 'static,
+) where
+    V: 'static,
+{
+    for bytes in SIZES {
+        let len = bytes / size_of::<T>();
+        let calls = (PASS / (bytes * vectors)).max(1) as u64;
+        let lines = (bytes * vectors / LINE) as u64;
+        let all = move || (0..vectors).map(|number| vector(number, len)).collect::<Vec<V>>();
+        let sum = Known::of(&all()).sum;
+        let run = move |measure: &mut Measure<'_>| {
+            let vectors = all();
+            let known = Known::of(&vectors);
+            measure(&mut |passes| {
+                let mut checksum = 0_u64;
+                for _ in 0..passes * calls {
+                    escape(&vectors);
+                    checksum = checksum.wrapping_add(stamp(kernel(&vectors, known)));
+                }
+                Ok(Tally { ops: passes * calls * lines, checksum })
+            })
+        };
+        let answer = Tally { ops: calls * lines, checksum: stamp(sum).wrapping_mul(calls) };
+        visitor(FAMILY, Case::new(description, bytes.to_string(), contender, answer, run));
+    }
+}
+
+/// A vector of the standard library.
+fn plain<T: From<u8>>(vector: usize, len: usize) -> Vec<T> {
+    (0..len).map(|index| element(vector, index).into()).collect()
+}
+
+/// An aligned buffer.
+fn aligned<T: From<u8>>(vector: usize, len: usize) -> AlignedBuffer<T> {
+    AlignedBuffer::from_fn(len, |index| element(vector, index).into())
+}
+
+fn iterated_dot(vectors: &[Vec<f32>], _: Known) -> u64 {
+    vectors[0].iter().zip(&vectors[1]).map(|(a, b)| a * b).sum::<f32>() as u64
+}
+
+fn iterated_sum(vectors: &[Vec<u8>], _: Known) -> u64 {
+    vectors[0].iter().map(|&byte| u64::from(byte)).sum()
+}
+
+/// Reads all vectors and does the least with them. What it finds is not the sum, but as certain.
+fn only_read<T: Pod>(vectors: &[AlignedBuffer<T>], known: Known) -> u64 {
+    let words = vectors.iter().map(|vector| kernels::read(bytemuck::cast_slice(vector)));
+    let words = words.fold(0, |all, word| all ^ word);
+    if words == known.words { known.sum } else { !known.sum }
+}
+
+pub(crate) fn visit(visitor: &mut Visitor<'_>) {
+    let sets = InstructionSet::ALL.iter().filter_map(|&set| match set.to_string().as_str() {
+        "avx2" => Some((AVX2, Kernels::of(set)?)),
+        "portable" => Some((PORTABLE, Kernels::of(set)?)),
+        _ => None,
+    });
+    let sets: Vec<_> = sets.collect();
+
+    let dot = (DOT, 2);
+    contender(visitor, dot, SYSTEM, plain, iterated_dot);
+    #[cfg(feature = "others")]
+    for (other, product) in crate::contenders::DOTS {
+        contender(visitor, dot, other, aligned, move |v, _| product(&v[0], &v[1]) as u64);
+    }
+    contender(visitor, dot, SIMD, aligned, |v, _| kernels::dot(&v[0], &v[1]) as u64);
+    for &(simd, kernels) in &sets {
+        contender(visitor, dot, simd, aligned, move |v, _| kernels.dot(&v[0], &v[1]) as u64);
+    }
+    contender(visitor, dot, SYSTEM_AGAIN, plain, iterated_dot);
+    contender(visitor, dot, LIMIT, aligned::<f32>, only_read);
+
+    let sum = (SUM, 1);
+    contender(visitor, sum, SYSTEM, plain, iterated_sum);
+    #[cfg(feature = "others")]
+    for (other, total) in crate::contenders::SUMS {
+        contender(visitor, sum, other, aligned, move |v, _| total(&v[0]));
+    }
+    contender(visitor, sum, SIMD, aligned, |v, _| kernels::sum_bytes(&v[0]));
+    for &(simd, kernels) in &sets {
+        contender(visitor, sum, simd, aligned, move |v, _| kernels.sum_bytes(&v[0]));
+    }
+    contender(visitor, sum, SYSTEM_AGAIN, plain, iterated_sum);
+    contender(visitor, sum, LIMIT, aligned::<u8>, only_read);
+}
