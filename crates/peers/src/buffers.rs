@@ -3,13 +3,13 @@
 use std::alloc::Layout;
 use std::mem::MaybeUninit;
 
-use strategy::{Refused, Role, escape};
+use strategy::{Allocator, Refused, Role, escape};
 use strategy_limit::with_buffer;
-use strategy_raii::ManagedBuffer;
+use strategy_raii::{BufferPool, ManagedBuffer, OutOfMemory, Raii, SharedBufferPool};
 use workloads::{Case, Contender, Description, Failure, Measure, Tally, stamp};
 
 use crate::Visitor;
-use crate::list::{SYSTEM, SYSTEM_AGAIN, layout, ours};
+use crate::list::{SYSTEM, SYSTEM_AGAIN, layout};
 
 const FAMILY: &str = "Peers: buffers";
 
@@ -49,6 +49,14 @@ impl Bytes for [MaybeUninit<u8>] {
     #[inline]
     fn written(&mut self, message: &[u8]) -> &mut [u8] {
         self[..message.len()].write_copy_of_slice(message)
+    }
+}
+
+impl<A: Allocator> Bytes for ManagedBuffer<A> {
+    #[inline]
+    fn written(&mut self, message: &[u8]) -> &mut [u8] {
+        self.extend_from_slice(message);
+        self
     }
 }
 
@@ -120,10 +128,24 @@ pub(crate) fn visit(visitor: &mut Visitor<'_>) {
     contender(visitor, SYSTEM, boxed);
     #[cfg(feature = "others")]
     contender(visitor, crate::contenders::OPOOL, crate::contenders::buffers);
-    contender(visitor, ours("raii", "one owned buffer of the C library at a time"), || {
+    contender(visitor, Contender::of::<Raii>(), || {
         |index, messages: &mut Messages| {
-            let mut buffer = ManagedBuffer::try_uninit(buffer())?;
-            Ok(messages.pass_through(index, &mut *buffer))
+            let mut buffer = ManagedBuffer::try_with_capacity(buffer()).map_err(refused)?;
+            Ok(messages.pass_through(index, &mut buffer))
+        }
+    });
+    contender(visitor, Contender::of::<BufferPool>(), || {
+        let pool = BufferPool::new();
+        move |index, messages: &mut Messages| {
+            let mut buffer = pool.try_buffer(BYTES).map_err(refused)?;
+            Ok(messages.pass_through(index, &mut buffer))
+        }
+    });
+    contender(visitor, Contender::of::<SharedBufferPool>(), || {
+        let pool = SharedBufferPool::new();
+        move |index, messages: &mut Messages| {
+            let mut buffer = pool.try_buffer(BYTES).map_err(refused)?;
+            Ok(messages.pass_through(index, &mut buffer))
         }
     });
     contender(visitor, SYSTEM_AGAIN, boxed);
@@ -133,6 +155,11 @@ pub(crate) fn visit(visitor: &mut Visitor<'_>) {
             Ok(used.ok_or(Refused { layout: buffer() })?)
         }
     });
+}
+
+/// That there is no memory for a buffer.
+fn refused(_: OutOfMemory) -> Refused {
+    Refused { layout: buffer() }
 }
 
 /// A box of the standard library for each buffer.

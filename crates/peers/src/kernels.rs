@@ -64,7 +64,8 @@ impl Known {
         let product = |index| -> u64 {
             (0..vectors.len()).map(|vector| u64::from(element(vector, index))).product()
         };
-        let bytes = vectors.iter().map(|vector| bytemuck::cast_slice::<T, [u8; 8]>(vector.as_ref()));
+        let bytes =
+            vectors.iter().map(|vector| bytemuck::cast_slice::<T, [u8; 8]>(vector.as_ref()));
         let words = bytes.flatten().map(|word| u64::from_le_bytes(*word));
         Self { sum: elements.map(product).sum(), words: words.fold(0, |all, word| all ^ word) }
     }
@@ -72,15 +73,13 @@ impl Known {
 
 /// Adds a contender to the rows of `description`, which is about so many `vectors`: `vector` makes one of
 /// them, and `kernel` says what their sum is.
-fn contender<V: AsRef<[T]>, T: Pod>(
+fn contender<V: AsRef<[T]> + 'static, T: Pod>(
     visitor: &mut Visitor<'_>,
     (description, vectors): (Description, usize),
     contender: Contender,
     vector: fn(usize, usize) -> V,
     kernel: impl Fn(&[V], Known) -> u64 + Copy + 'static,
-) where
-    V: 'static,
-{
+) {
     for bytes in SIZES {
         let len = bytes / size_of::<T>();
         let calls = (PASS / (bytes * vectors)).max(1) as u64;

@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 
 use strategy::escape;
 use strategy_limit::Stack;
-use strategy_pool::{BlockPool, Pool, Pooled};
+use strategy_pool::{BlockPool, GuidePool, Pool, Pooled, SizeClassPool};
 use workloads::{Batch, Failure, Measure, Order, Pair, Tally, Workload, stamp};
 
 use crate::Visitor;
@@ -115,6 +115,8 @@ fn row<W: Workload + Copy + 'static>(row: &mut Row<'_, '_, W>, kind: Kind) {
         ours("pool-typed", "the pool's `Pool<T>`: an owning handle of two words for each value"),
         move |_, measure| kind.run(Typed(&Pool::with_capacity(OBJECTS)), measure),
     );
+    row.strategy::<SizeClassPool>();
+    row.strategy::<GuidePool>();
     row.again();
     row.strategy::<Stack<64, 8>>();
 }

@@ -7,6 +7,7 @@ use std::thread;
 use crossbeam_queue::ArrayQueue;
 use strategy::{Block, Fixed, Plan, Strategy, Table};
 use strategy_limit::Stack;
+use strategy_pool::SyncPool;
 use strategy_system::{System, SystemAgain};
 use workloads::{Case, Contender, Description, Failure, Measure, Tally, stamp};
 
@@ -63,6 +64,7 @@ pub(crate) fn visit(visitor: &mut Visitor<'_>) {
         add(shared::<strategy_mimalloc::Mimalloc>());
         add(shared::<Snmalloc>().map(reserving));
     }
+    add(shared::<SyncPool>());
     add(shared::<SystemAgain>());
     OwnStacks::case(visitor);
 }

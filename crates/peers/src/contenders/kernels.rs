@@ -17,7 +17,7 @@ type Dot = fn(&[f32], &[f32]) -> f64;
 /// Dot products of f32.
 pub(crate) const DOTS: [(Contender, Dot); 3] = [
     (SIMSIMD, |a, b| <f32 as SpatialSimilarity>::dot(a, b).expect("they are of one length")),
-    (NUMKONG, |a, b| <f32 as numkong::Dot>::dot(a, b).expect("they are of one length").into()),
+    (NUMKONG, |a, b| <f32 as numkong::Dot>::dot(a, b).expect("they are of one length")),
     (NDARRAY, |a, b| ArrayView1::from(a).dot(&ArrayView1::from(b)).into()),
 ];
 
