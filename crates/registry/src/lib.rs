@@ -23,6 +23,9 @@ pub fn visit(visitor: &mut impl Visitor) {
     visitor.visit_shared::<strategy_mimalloc::Mimalloc>();
     visitor.visit::<strategy_bumpalo::Bumpalo>();
     visitor.visit::<strategy_pool::BlockPool>();
+    visitor.visit::<strategy_pool::SizeClassPool>();
+    visitor.visit_shared::<strategy_pool::SyncPool>();
+    visitor.visit::<strategy_pool::GuidePool>();
     visitor.visit::<strategy_bump::Bump>();
     visitor.visit::<strategy_simd::SimdPool>();
     visitor.visit_shared::<strategy_raii::Raii>();

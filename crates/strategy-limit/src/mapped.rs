@@ -1,10 +1,12 @@
 //! Large blocks of fresh memory: a mapping for each, advised to be of huge pages.
 
 use core::alloc::Layout;
-use core::ffi::c_void;
 use core::ptr::{self, NonNull};
 
-use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
+use libc::{
+    MADV_HUGEPAGE, MAP_ANONYMOUS, MAP_FAILED, MAP_PRIVATE, PROT_READ, PROT_WRITE, madvise, mmap,
+    munmap,
+};
 use strategy::{
     AllocError, Allocator, BuildError, Frees, Plan, Profile, Reset, Role, Sizes, Strategy, Threads,
 };
@@ -46,28 +48,31 @@ unsafe impl Allocator for Mapped {
             return Err(AllocError);
         }
         let whole = size.checked_add(HUGE_PAGE).ok_or(AllocError)?;
-        let access = ProtFlags::READ | ProtFlags::WRITE;
+        let (access, kind) = (PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
         // SAFETY: a new mapping at no fixed place touches no memory that there is.
-        let start = unsafe { mmap_anonymous(ptr::null_mut(), whole, access, MapFlags::PRIVATE) };
-        let start = start.map_err(|_| AllocError)?.cast::<u8>();
+        let start = unsafe { mmap(ptr::null_mut(), whole, access, kind, -1, 0) };
+        if start == MAP_FAILED {
+            return Err(AllocError);
+        }
+        let start = start.cast::<u8>();
         let before = start.addr().next_multiple_of(HUGE_PAGE) - start.addr();
         // SAFETY: `before < HUGE_PAGE`, so the block lies inside the mapping.
         let block = unsafe { start.add(before) };
         // SAFETY: as above; the end of the block is inside or one past it.
         let end = unsafe { block.add(size) };
         // SAFETY: these pages of the mapping are in front of the block, and nobody's.
-        let _kept = unsafe { munmap(start.cast::<c_void>(), before) };
+        let _kept = unsafe { munmap(start.cast(), before) };
         // SAFETY: and these behind it.
-        let _kept = unsafe { munmap(end.cast::<c_void>(), whole - size - before) };
+        let _kept = unsafe { munmap(end.cast(), whole - size - before) };
         // SAFETY: advice about the block's own pages changes no byte of them.
-        let _advice = unsafe { madvise(block.cast::<c_void>(), size, Advice::LinuxHugepage) };
+        let _advice = unsafe { madvise(block.cast(), size, MADV_HUGEPAGE) };
         let block = NonNull::new(block).ok_or(AllocError)?;
         Ok(NonNull::slice_from_raw_parts(block, size))
     }
 
     unsafe fn deallocate(&self, pointer: NonNull<u8>, layout: Layout) {
         // SAFETY: the mapping of a block that the caller gives up (its duty).
-        let unmapped = unsafe { munmap(pointer.as_ptr().cast::<c_void>(), layout.size()) };
-        debug_assert_eq!(unmapped, Ok(()));
+        let unmapped = unsafe { munmap(pointer.as_ptr().cast(), layout.size()) };
+        debug_assert_eq!(unmapped, 0);
     }
 }

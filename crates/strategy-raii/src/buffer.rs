@@ -294,6 +294,7 @@ impl<A: Allocator> ManagedBuffer<A> {
     /// # Panics
     ///
     /// As [`reserve`](Self::reserve).
+    #[inline]
     pub fn extend_from_slice(&mut self, bytes: &[u8]) {
         self.try_extend_from_slice(bytes).unwrap_or_else(|error| error.give_up());
     }
