@@ -174,7 +174,11 @@ mod tests {
             for len in [0, 1, 2, 3, 4, 1000] {
                 let product =
                     |index| -> u64 { (0..vectors).map(|v| u64::from(element(v, index))).product() };
-                assert_eq!(sum(vectors, len), (0..len).map(product).sum::<u64>(), "{vectors} {len}");
+                assert_eq!(
+                    sum(vectors, len),
+                    (0..len).map(product).sum::<u64>(),
+                    "{vectors} {len}"
+                );
             }
         }
     }

@@ -22,7 +22,8 @@ pub(crate) const HIGHEST_END: usize = isize::MAX.cast_unsigned();
 /// The address of a block of `layout` at the upper end of the free bytes `start..cursor`:
 /// `start <= address` and `address + size <= cursor`, and a multiple of the alignment.
 ///
-/// `None` if the block does not fit, and for size 0, which needs no memory.
+/// `None` if the block does not fit. One of size 0 is no exception: to tell it from others would be one more
+/// test for each, 2.47 ns a block against 2.16 for layouts that are known at run time only.
 ///
 /// `start <= cursor <= HIGHEST_END`, and `start` is a multiple of [`CHUNK_ALIGN`].
 #[inline(always)]
@@ -30,9 +31,6 @@ pub(crate) const fn carve(start: usize, cursor: usize, layout: Layout) -> Option
     debug_assert!(start <= cursor && cursor <= HIGHEST_END);
     debug_assert!(start.is_multiple_of(CHUNK_ALIGN));
     let (size, align) = (layout.size().cast_signed(), layout.align());
-    if size == 0 {
-        return None;
-    }
     // Both are at least 0 (`HIGHEST_END`; a layout has at most `isize::MAX` bytes), so the
     // difference does not overflow. It is negative if `size > cursor`, and rounding down
     // keeps it so: one signed comparison finds a block too large for the address space
@@ -149,7 +147,7 @@ mod tests {
                     for align in aligns() {
                         let Ok(layout) = Layout::from_size_align(size, align) else { continue };
                         let address = place(cursor, size, align);
-                        let fits = size > 0 && address >= start as i128;
+                        let fits = address >= start as i128;
                         let expected = fits.then_some(address as usize);
                         assert_eq!(
                             carve(start, cursor, layout),
@@ -165,11 +163,12 @@ mod tests {
     }
 
     #[test]
-    fn carve_in_an_arena_without_a_chunk_finds_nothing() {
+    fn carve_in_an_arena_without_a_chunk_finds_no_byte() {
         for size in corners() {
             for align in aligns() {
                 let Ok(layout) = Layout::from_size_align(size, align) else { continue };
-                assert_eq!(carve(CHUNK_ALIGN, CHUNK_ALIGN, layout), None);
+                let found = carve(CHUNK_ALIGN, CHUNK_ALIGN, layout);
+                assert_eq!(found.is_some(), size == 0 && align <= CHUNK_ALIGN, "{layout:?}");
             }
         }
     }

@@ -77,7 +77,7 @@ impl<A: Allocator> Bump<A> {
         self.cursor.set(unsafe { self.cursor.get().add(bytes) });
     }
 
-    /// The blocks that the newest chunk has no room for, and those of size 0.
+    /// The blocks that the newest chunk has no room for.
     #[cold]
     #[inline(never)]
     fn carve_otherwise(&self, layout: Layout) -> Option<NonNull<u8>> {

@@ -113,7 +113,8 @@ impl<A: Allocator> Bump<A> {
     }
 
     /// Carves a block of `layout`, whose bytes are not initialized. It stays until the arena is
-    /// reset or dropped. A block of size 0 is a dangling pointer and takes no memory.
+    /// reset or dropped. A block of size 0 takes no memory but
+    /// the padding up to its alignment.
     ///
     /// # Panics
     ///

@@ -30,7 +30,7 @@ fn blocks_go_downward_without_gaps() {
 }
 
 #[test]
-fn size_0_takes_neither_memory_nor_padding() {
+fn size_0_takes_no_chunk_and_no_more_than_padding() {
     let backing = Probe::new();
     let arena = Bump::new_in(&backing);
     for shift in 0..usize::BITS {
@@ -40,8 +40,13 @@ fn size_0_takes_neither_memory_nor_padding() {
     assert_eq!(arena.alloc([0_u128; 0]).len(), 0);
     assert_eq!(backing.calls(), 0);
     arena.alloc(1_u8);
-    arena.alloc_layout(layout(0, 4096));
-    assert_eq!(arena.used_bytes(), 1);
+    let chunks = backing.calls();
+    arena.alloc_layout(layout(0, 16));
+    assert!(arena.used_bytes() <= 16, "{}", arena.used_bytes());
+    for shift in 0..usize::BITS {
+        arena.alloc_layout(layout(0, 1 << shift));
+    }
+    assert_eq!(backing.calls(), chunks);
 }
 
 #[test]
