@@ -41,7 +41,7 @@ fn in_a_committed_run_system_is_itself() {
         let again = cells.iter().filter(|cell| cell.strategy == "system-again");
         let off: Vec<f64> =
             again.map(|cell| (cell.ratio_to_system.unwrap().median - 1.0).abs()).collect();
-        assert!(off.len() >= 26, "{} is not of the whole matrix", folder.display());
+        assert!(off.len() >= 18, "{} is of a few rows only", folder.display());
         let near = off.iter().filter(|off| **off <= 0.03).count();
         assert!(10 * near >= 9 * off.len(), "{}: {near} of {}", folder.display(), off.len());
         assert!(off.iter().all(|off| *off <= 0.10), "{}: {off:?}", folder.display());

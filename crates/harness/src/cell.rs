@@ -109,7 +109,8 @@ fn obey(matrix: &Matrix, order: &Order) -> Result<Measured, String> {
         // From its second thread on glibc takes its locks; a service has always had one.
         thread::spawn(|| ()).join().expect("an empty thread does not panic");
     }
-    let mut sampler = Sampler::new(cell.case.answer, order);
+    let answer = cell.case.answer();
+    let mut sampler = Sampler::new(answer, order);
     let bench = &mut |passes: &mut Passes<'_>| {
         sampler.begin();
         let mut criterion = Criterion::default().configure_from_args();
@@ -121,7 +122,7 @@ fn obey(matrix: &Matrix, order: &Order) -> Result<Measured, String> {
         return Ok(Measured::default());
     }
     let samples = samples(&criterion_home(), &order.id)?;
-    let ops = cell.case.answer.ops as f64;
+    let ops = answer.ops as f64;
     let noisy = sampler.noisy.iter().rev().take(samples.len()).filter(|&&noisy| noisy).count();
     Ok(Measured {
         samples_ns_per_op: samples.into_iter().map(|pass_ns| rounded(pass_ns / ops)).collect(),

@@ -169,6 +169,7 @@ fn rows(matrix: &Matrix, mut known: HashMap<String, Cell>) -> Vec<Vec<(Role, Cel
         cells
             .map(|cell| {
                 let case = &cell.case;
+                let answer = case.support.is_ok().then(|| case.answer());
                 let record = known.remove(&cell.id).unwrap_or_else(|| Cell {
                     id: cell.id.clone(),
                     workload: row.workload.into(),
@@ -185,11 +186,8 @@ fn rows(matrix: &Matrix, mut known: HashMap<String, Cell>) -> Vec<Vec<(Role, Cel
                     ratio_to_system: None,
                     noise_floor: None,
                     verdict: None,
-                    ops: case.support.is_ok().then_some(case.answer.ops),
-                    checksum: case
-                        .support
-                        .is_ok()
-                        .then(|| format!("{:#018x}", case.answer.checksum)),
+                    ops: answer.map(|answer| answer.ops),
+                    checksum: answer.map(|answer| format!("{:#018x}", answer.checksum)),
                     retaken_samples: 0,
                     noisy_samples: 0,
                     samples_ns_per_op: Vec::new(),

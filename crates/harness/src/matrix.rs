@@ -50,12 +50,14 @@ impl Matrix {
                 operation: workload.operation.into(),
             });
         }
-        if !self.strategies.iter().any(|known| known.name == contender.name) {
-            self.strategies.push(StrategyInfo {
-                name: contender.name.into(),
-                role: role_name(contender.role).into(),
-                about: contender.about.into(),
-            });
+        let info = StrategyInfo {
+            name: contender.name.into(),
+            role: role_name(contender.role).into(),
+            about: contender.about.into(),
+        };
+        match self.strategies.iter().find(|known| known.name == info.name) {
+            Some(known) => debug_assert_eq!(*known, info, "one name for two contenders"),
+            None => self.strategies.push(info),
         }
         let parameter = case.parameter.clone();
         let cell = Cell { id: format!("{}/{}/{parameter}", workload.name, contender.name), case };
@@ -109,7 +111,7 @@ impl Cell {
 
     /// Runs one pass for its answer, with every check that there is.
     pub(crate) fn inspect(&self) -> Result<(), Failure> {
-        let answer = self.case.answer;
+        let answer = self.case.answer();
         self.case.inspect(&mut |passes| verified(passes, 1, answer).map(drop))
     }
 }

@@ -103,7 +103,7 @@ fn arena<A: Arena>(visitor: &mut Visitor<'_>, contender: Contender) {
     for (description, run) in
         [(TYPED, typed::<A> as fn(&mut Measure<'_>) -> _), (FRESH, fresh::<A>)]
     {
-        visitor(FAMILY, Case::new(description, size.clone(), contender, answer(), run));
+        visitor(FAMILY, Case::new(description, size.clone(), contender, answer, run));
     }
 }
 

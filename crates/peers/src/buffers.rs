@@ -9,7 +9,7 @@ use strategy_raii::{BufferPool, ManagedBuffer, OutOfMemory, Raii, SharedBufferPo
 use workloads::{Case, Contender, Description, Failure, Measure, Tally, stamp};
 
 use crate::Visitor;
-use crate::list::{SYSTEM, SYSTEM_AGAIN, layout};
+use crate::list::{LIMIT, SYSTEM, SYSTEM_AGAIN, layout};
 
 const FAMILY: &str = "Peers: buffers";
 
@@ -18,6 +18,9 @@ pub(crate) const BYTES: usize = 4096;
 
 /// Buffers of a pass.
 const BUFFERS: u64 = 100;
+
+/// The index of a message that is compared as a whole. It comes before the clock starts.
+const WHOLE: u64 = u64::MAX;
 
 /// The bytes of a stamp.
 const STAMP: usize = size_of::<u64>();
@@ -67,7 +70,7 @@ pub(crate) struct Messages {
 
 impl Messages {
     fn new(bytes: usize) -> Self {
-        Self { message: vec![0; bytes] }
+        Self { message: (0..bytes).map(|index| stamp(index as u64) as u8).collect() }
     }
 
     /// Writes the message with this index to a buffer and reads its ends.
@@ -83,6 +86,9 @@ impl Messages {
         *self.message.last_chunk_mut().expect("a message has a stamp") = stamp(index).to_le_bytes();
         let written = buffer.written(&self.message);
         escape(written);
+        if index == WHOLE {
+            assert_eq!(written, self.message, "a message is not what it was");
+        }
         ends(written)
     }
 }
@@ -95,10 +101,11 @@ where
 {
     for (parameter, bytes) in [(format!("{BYTES}"), BYTES), (format!("{STAMP}-of-{BYTES}"), STAMP)]
     {
-        let answer = (0..BUFFERS).map(|index| stamp(index).wrapping_mul(2)).collect();
+        let answer = || (0..BUFFERS).map(|index| stamp(index).wrapping_mul(2)).collect();
         let run = move |measure: &mut Measure<'_>| {
             let mut used = used();
             let mut messages = Messages::new(bytes);
+            used(WHOLE, &mut messages)?;
             measure(&mut |passes| {
                 let mut tally = Tally::default();
                 for _ in 0..passes {
@@ -121,7 +128,7 @@ fn buffer() -> Layout {
 const RAW: Contender = Contender {
     name: "raw",
     about: "`alloc` and `dealloc` of the C library by hand, without an owner",
-    role: Role::Limit,
+    role: Role::Contender,
 };
 
 pub(crate) fn visit(visitor: &mut Visitor<'_>) {
@@ -149,12 +156,19 @@ pub(crate) fn visit(visitor: &mut Visitor<'_>) {
         }
     });
     contender(visitor, SYSTEM_AGAIN, boxed);
+    contender(visitor, LIMIT, kept);
     contender(visitor, RAW, || {
         |index, messages: &mut Messages| {
             let used = with_buffer(buffer(), |buffer| messages.pass_through(index, buffer));
             Ok(used.ok_or(Refused { layout: buffer() })?)
         }
     });
+}
+
+/// One buffer that is kept for good: nothing is got and nothing dropped.
+fn kept() -> impl FnMut(u64, &mut Messages) -> Result<u64, Failure> + 'static {
+    let mut buffer = vec![0; BYTES];
+    move |index, messages: &mut Messages| Ok(messages.pass_through(index, &mut buffer[..]))
 }
 
 /// That there is no memory for a buffer.

@@ -14,6 +14,9 @@ pub(crate) const SYSTEM: Contender = Contender::of::<System>();
 /// System under its second name.
 pub(crate) const SYSTEM_AGAIN: Contender = Contender::of::<SystemAgain>();
 
+/// The least code, for work that needs no strategy.
+pub(crate) const LIMIT: Contender = Contender::of::<strategy_limit::Mapped>();
+
 /// What a contender of ours is.
 pub(crate) const fn ours(name: &'static str, about: &'static str) -> Contender {
     Contender { name, about, role: Role::Ours }
@@ -75,7 +78,7 @@ impl<W: Workload + Copy + 'static> Row<'_, '_, W> {
             work.description(),
             work.parameter(),
             contender,
-            work.answer(),
+            move || work.answer(),
             move |measure| run(work, measure),
         );
         (self.visitor)(self.family, case);

@@ -46,7 +46,8 @@ impl Workload for FirstTouch {
             name: "peers-first-touch",
             about: "Allocates 64 MiB, writes 8 bytes in each page, reads them back and frees the block. \
                     Who keeps freed memory has it to hand, pages and all, the next time; who gives it \
-                    back gets fresh memory from the system each time.",
+                    back gets fresh memory each time. Ours and the limit, which both give it back, ask the \
+                    system for huge pages.",
             stands_for: "Large buffers and tables at the time when they are made.",
             operation: "one page of 4 KiB allocated, touched and freed",
         }

@@ -42,6 +42,7 @@ pub(crate) trait Place {
 /// Does what [`Batch`] does with blocks.
 fn batch<P: Place>(mut place: P, order: Order, measure: &mut Measure<'_>) -> Result<(), Failure> {
     let frees = Batch { order }.frees();
+    // After `place`, so that it is dropped before: alloc-from-pool does not see to that.
     let mut kept: Vec<Option<P::Kept>> = frees.iter().map(|_| None).collect();
     measure(&mut |passes| {
         let mut tally = Tally::default();
@@ -73,7 +74,7 @@ fn pair<P: Place>(mut place: P, pairs: u64, measure: &mut Measure<'_>) -> Result
 }
 
 /// The objects of a batch.
-pub(crate) const OBJECTS: usize = 1000;
+const OBJECTS: usize = 1000;
 
 pub(crate) fn visit(visitor: &mut Visitor<'_>) {
     for (name, order) in [
@@ -97,6 +98,14 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// The most objects that are kept at one time: what every place is made for.
+    pub(crate) fn live(self) -> usize {
+        match self {
+            Self::Batch(_) => OBJECTS,
+            Self::Pair(_) => 1,
+        }
+    }
+
     /// Does the work with the objects at `place`.
     pub(crate) fn run(self, place: impl Place, measure: &mut Measure<'_>) -> Result<(), Failure> {
         match self {
@@ -113,7 +122,7 @@ fn row<W: Workload + Copy + 'static>(row: &mut Row<'_, '_, W>, kind: Kind) {
     row.strategy::<BlockPool>();
     row.contender(
         ours("pool-typed", "the pool's `Pool<T>`: an owning handle of two words for each value"),
-        move |_, measure| kind.run(Typed(&Pool::with_capacity(OBJECTS)), measure),
+        move |_, measure| kind.run(Typed(&Pool::with_capacity(kind.live())), measure),
     );
     row.strategy::<SizeClassPool>();
     row.strategy::<GuidePool>();

@@ -76,15 +76,21 @@ where
 {
     let own = |measure: &mut Measure<'_>| {
         let strategy = S::new(&plan(2))?;
-        at_once(|| |passes| pairs(&strategy, passes), measure)
+        at_once(
+            |first| {
+                let strategy = &strategy;
+                move |passes| pairs(strategy, first, passes)
+            },
+            measure,
+        )
     };
     let remote =
-        |measure: &mut Measure<'_>| handed_over(&S::new(&plan((UNDER_WAY + 2) * BATCH))?, measure);
+        |measure: &mut Measure<'_>| handed_over(&S::new(&plan(UNDER_WAY * BATCH))?, measure);
     let size = || SIZE.to_string();
     let contender = Contender::of::<S>();
-    let all = (0..BATCHES * BATCH as u64).map(stamp).collect();
+    let all = || (0..BATCHES * BATCH as u64).map(stamp).collect();
     [
-        Case::new(OWN, size(), contender, twice(PAIRS), own),
+        Case::new(OWN, size(), contender, both, own),
         Case::new(REMOTE, size(), contender, all, remote),
     ]
 }
@@ -92,17 +98,17 @@ where
 impl OwnStacks {
     fn case(visitor: &mut Visitor<'_>) {
         let run = |measure: &mut Measure<'_>| {
-            let job = || {
+            let job = |first| {
                 let stack = Stack::<SIZE, ALIGN>::new(&plan(1));
                 move |passes| match &stack {
-                    Ok(stack) => pairs(stack, passes),
+                    Ok(stack) => pairs(stack, first, passes),
                     Err(error) => Err(Failure::Build(*error)),
                 }
             };
             at_once(job, measure)
         };
         let contender = Contender::of::<Stack<SIZE, ALIGN>>();
-        let case = Case::new(OWN, SIZE.to_string(), contender, twice(PAIRS), run);
+        let case = Case::new(OWN, SIZE.to_string(), contender, both, run);
         visitor(FAMILY, case);
     }
 }
@@ -111,17 +117,17 @@ fn plan(live: usize) -> Plan {
     Plan { max_align: ALIGN, threads: 2, ..Plan::sizes(SIZE, SIZE) }.live(live)
 }
 
-/// What two threads return that each do `pairs`.
-fn twice(pairs: u64) -> Tally {
-    (0..pairs).chain(0..pairs).map(stamp).collect()
+/// What both threads return in a pass.
+fn both() -> Tally {
+    (0..2 * PAIRS).map(stamp).collect()
 }
 
-/// Allocates and frees, as one thread does it.
+/// Allocates and frees, as one thread does it, with stamps from `first` on.
 #[inline]
-fn pairs<S: Strategy>(strategy: &S, passes: u64) -> Result<Tally, Failure> {
+fn pairs<S: Strategy>(strategy: &S, first: u64, passes: u64) -> Result<Tally, Failure> {
     let mut tally = Tally::default();
     for _ in 0..passes {
-        for index in 0..PAIRS {
+        for index in first..first + PAIRS {
             let block = Block::<_, _>::new(strategy, Fixed::<SIZE, ALIGN>, stamp(index))?;
             tally.add(block.stamp());
         }
@@ -130,9 +136,9 @@ fn pairs<S: Strategy>(strategy: &S, passes: u64) -> Result<Tally, Failure> {
 }
 
 /// Has this thread and a second one each do a job for the same number of passes at once. Each thread
-/// makes its own.
+/// makes its own, with the index of its first stamp.
 fn at_once<J: FnMut(u64) -> Result<Tally, Failure>>(
-    job: impl Fn() -> J + Sync,
+    job: impl Fn(u64) -> J + Sync,
     measure: &mut Measure<'_>,
 ) -> Result<(), Failure> {
     let orders = ArrayQueue::new(1);
@@ -141,13 +147,13 @@ fn at_once<J: FnMut(u64) -> Result<Tally, Failure>>(
     thread::scope(|scope| {
         scope.spawn(|| {
             let _guard = Over(&over);
-            let mut job = job();
+            let mut job = job(PAIRS);
             while let Some(passes) = taken(&orders, &over) {
                 put(&answers, job(passes), &over);
             }
         });
         let _guard = Over(&over);
-        let mut mine = job();
+        let mut mine = job(0);
         measure(&mut |passes| {
             put(&orders, passes, &over);
             let mine = mine(passes)?;
@@ -163,7 +169,7 @@ where
     for<'a> S::Handle<'a>: Send,
 {
     type Batch<'s, S> = Table<'s, S, Fixed<SIZE, ALIGN>>;
-    let full = ArrayQueue::<(Batch<'_, S>, u64)>::new(UNDER_WAY);
+    let full = ArrayQueue::<Batch<'_, S>>::new(UNDER_WAY);
     let empty = ArrayQueue::new(UNDER_WAY);
     for _ in 0..UNDER_WAY {
         let _fits = empty.push((Batch::new(strategy, BATCH), Tally::default()));
@@ -172,7 +178,7 @@ where
     thread::scope(|scope| {
         scope.spawn(|| {
             let _guard = Over(&over);
-            while let Some((mut batch, _number)) = taken(&full, &over) {
+            while let Some(mut batch) = taken(&full, &over) {
                 let stamps = (0..BATCH).filter_map(|slot| batch.take(slot));
                 let tally = stamps.map(|block| block.stamp()).collect();
                 put(&empty, (batch, tally), &over);
@@ -189,7 +195,7 @@ where
                         let index = number * BATCH as u64 + slot as u64;
                         batch.allocate(slot, Fixed::<SIZE, ALIGN>, stamp(index))?;
                     }
-                    put(&full, (batch, number), &over);
+                    put(&full, batch, &over);
                 }
             }
             // All batches come back, so that the pass ends with its last free.
@@ -229,7 +235,8 @@ fn taken<T>(queue: &ArrayQueue<T>, over: &AtomicBool) -> Option<T> {
             return Some(entry);
         }
         if over.load(Ordering::Acquire) {
-            return None;
+            // What it has put before it left.
+            return queue.pop();
         }
         pause(&mut spins);
     }

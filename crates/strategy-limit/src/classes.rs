@@ -30,7 +30,8 @@ pub struct Classes {
     carved: [Cell<usize>; CLASSES],
     /// The most blocks of one class.
     most: usize,
-    /// Where the next block is carved: from the newest of `chunks`, of which so many bytes are left.
+    /// Where the next block is carved, and how many bytes are left from there to the end of the newest of
+    /// `chunks`: none as long as there is no chunk.
     next: Cell<(NonNull<u8>, usize)>,
     chunks: RefCell<Vec<Memory>>,
 }
@@ -111,7 +112,8 @@ unsafe impl Allocator for &Classes {
     #[inline]
     unsafe fn deallocate(&self, pointer: NonNull<u8>, layout: Layout) {
         let class = (layout.size() - 1) / STEP;
-        // SAFETY: the block is one of this class (the caller's duty: the layout fits) and is out, so
+        // SAFETY: a layout that fits has a size from the one asked for to `(class + 1) * STEP`, so the block is one
+        // of this class, and is out (the caller's duty), so
         // fewer than `carved` are on its stack, which has room for `most`.
         unsafe { self.free[class].push(pointer) };
     }

@@ -60,8 +60,9 @@ impl Cursor {
     fn carve(&self, layout: Layout) -> Option<NonNull<u8>> {
         let cursor = self.cursor.get();
         let at = cursor.addr().get();
-        // Neither is above `isize::MAX`, so that the difference fits, and so does what rounding down
-        // makes of it.
+        const { assert!(usize::BITS == 64, "with 32 bits, memory may lie above `isize::MAX`") };
+        // Neither is above `isize::MAX`: a program's memory lies in the lower half of 64 bits, and so does the
+        // size of a layout. So the difference fits, and so does what rounding down makes of it.
         let address = (at.cast_signed() - layout.size().cast_signed())
             & layout.align().cast_signed().wrapping_neg();
         if address < self.start.cast_signed() {

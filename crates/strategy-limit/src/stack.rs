@@ -51,7 +51,8 @@ pub(crate) fn array(count: usize, size: usize, align: usize) -> Result<Layout, B
 
 /// A stack of pointers to free blocks, with room for all that there are.
 pub(crate) struct Pointers {
-    /// The slot after the newest pointer: from `bottom` up to it the slots are initialized.
+    /// The slot after the newest pointer: not below `bottom` and at most one past the last slot. The slots
+    /// from `bottom` up to it are initialized.
     top: Cell<NonNull<NonNull<u8>>>,
     bottom: NonNull<NonNull<u8>>,
     /// The slots.
@@ -73,7 +74,7 @@ impl Pointers {
         if top == self.bottom {
             return None;
         }
-        // SAFETY: `top` is above `bottom`, so the slot below it is one of the stack's.
+        // SAFETY: `top` is not `bottom`, so it is above it (its invariant), and the slot below is one of the stack's.
         let newest = unsafe { top.sub(1) };
         self.top.set(newest);
         // SAFETY: the slot was below `top`, so it is initialized.

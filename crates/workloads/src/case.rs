@@ -38,11 +38,11 @@ pub struct Case {
     pub contender: Contender,
     /// Whether the contender can do it.
     pub support: Result<(), Unsupported>,
-    /// What one pass must return.
-    pub answer: Tally,
     /// The address space in bytes that the contender reserves without using it, beyond what its
     /// memory takes. A process's bound on memory has to leave that much more.
     pub reserves_bytes: u64,
+    /// Is worked out when it is asked for: every process of a run has all cases, and needs one answer.
+    answer: Box<dyn Fn() -> Tally>,
     run: Box<Run>,
     inspect: Option<Box<Run>>,
 }
@@ -51,23 +51,22 @@ pub struct Case {
 type Run = dyn Fn(&mut Measure<'_>) -> Result<(), Failure>;
 
 impl Case {
-    /// A case that `run` does, as [`Workload::run`] would, with the answer of a pass.
+    /// A case that `run` does, as [`Workload::run`] would; `answer` is what one pass must return.
     pub fn new(
         description: Description,
         parameter: String,
         contender: Contender,
-        answer: Tally,
+        answer: impl Fn() -> Tally + 'static,
         run: impl Fn(&mut Measure<'_>) -> Result<(), Failure> + 'static,
     ) -> Self {
-        let run = Box::new(run);
         Self {
             description,
             parameter,
             contender,
             support: Ok(()),
-            answer,
             reserves_bytes: 0,
-            run,
+            answer: Box::new(answer),
+            run: Box::new(run),
             inspect: None,
         }
     }
@@ -86,11 +85,17 @@ impl Case {
             workload.description(),
             workload.parameter(),
             contender,
-            workload.answer(),
+            move || workload.answer(),
             run,
         );
         let support = S::PROFILE.serves(&workload.plan());
         Self { support, inspect: Some(Box::new(inspect)), ..case }
+    }
+
+    /// What one pass must return.
+    #[must_use]
+    pub fn answer(&self) -> Tally {
+        (self.answer)()
     }
 
     /// Sets up, hands the passes to `measure`, and tears down.
@@ -103,7 +108,8 @@ impl Case {
     }
 
     /// As [`run`](Self::run), a strategy under a wrapper that checks every call of it. What it finds
-    /// comes before a wrong answer that it explains.
+    /// comes before a wrong answer that it explains. A contender that is no strategy has no wrapper, and is
+    /// only run.
     ///
     /// # Errors
     ///

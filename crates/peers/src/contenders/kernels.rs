@@ -8,7 +8,10 @@ use workloads::Contender;
 use crate::list::other;
 
 const SIMSIMD: Contender = other("simsimd", "kernels in C, chosen by what the processor has");
-const NUMKONG: Contender = other("numkong", "simsimd's successor, which adds in wider numbers");
+const NUMKONG: Contender = other(
+    "numkong",
+    "simsimd's successor, which adds in wider numbers; its sum of bytes has that of the squares with it",
+);
 const NDARRAY: Contender = other("ndarray", "arrays of any dimension; unrolled loops");
 
 /// A dot product.

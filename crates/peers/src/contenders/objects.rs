@@ -8,29 +8,26 @@ use workloads::{Contender, Failure, Workload};
 
 use crate::buffers::{BYTES, Messages};
 use crate::list::{Row, other};
-use crate::objects::{Kind, OBJECTS, Object, Place};
+use crate::objects::{Kind, Object, Place};
 
 /// What opool is.
-pub(crate) const OPOOL: Contender = other(
-    "opool",
-    "objects that are kept in a queue and lent out; a second pool is shared by threads",
-);
+pub(crate) const OPOOL: Contender = other("opool", "objects that are kept in a queue and lent out");
 
 /// Adds them to a row.
 pub(crate) fn objects<W: Workload + Copy + 'static>(row: &mut Row<'_, '_, W>, kind: Kind) {
     row.contender(
         other(
             "alloc-from-pool",
-            "a vector of boxes, an owning handle that reaches it by a counted reference",
+            "a vector of boxes, and owning handles with a bare pointer to it: that it lives longer is not checked",
         ),
         move |_, measure| kind.run(FromPool(alloc_from_pool::Pool::new()), measure),
     );
     row.contender(OPOOL, move |_, measure| {
-        kind.run(Lent(&LocalPool::new_prefilled(OBJECTS, Opool)), measure)
+        kind.run(Lent(&LocalPool::new_prefilled(kind.live(), Opool)), measure)
     });
     row.contender(
         other("slab", "a vector of values that are reached by keys, vacant ones chained"),
-        move |_, measure| kind.run(Keyed(Slab::with_capacity(OBJECTS)), measure),
+        move |_, measure| kind.run(Keyed(Slab::with_capacity(kind.live())), measure),
     );
 }
 

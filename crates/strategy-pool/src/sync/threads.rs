@@ -94,6 +94,8 @@ pub(super) unsafe fn keep(pool: u64, cache: NonNull<Cache>, tenancy: Tenancy) ->
     let lent = Lent { pool, cache, tenancy };
     let keep = |leases: &Leases| {
         let mut leases = leases.0.try_borrow_mut().ok()?;
+        // Another pool's first use, under this one's backing allocator, may have taken the room.
+        leases.try_reserve(1).ok()?;
         leases.push(lent);
         Some(())
     };
