@@ -23,6 +23,14 @@ pub struct Build {
     pub lock: &'static str,
 }
 
+impl Build {
+    /// The command that builds and runs it, as far as that is no flag of the benchmark's own.
+    pub(crate) fn command(self) -> String {
+        let peers = if self.features.contains(&PEERS) { " --features peers" } else { "" };
+        format!("cargo bench{peers}")
+    }
+}
+
 /// Looks at the machine.
 pub(crate) fn environment(root: &Path, build: Build) -> io::Result<Environment> {
     let kinds = RefreshKind::nothing().with_cpu(CpuRefreshKind::nothing());
@@ -105,11 +113,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_of_the_peers_are_told_where_they_are_measured() {
+    fn the_peers_are_told_where_they_are_measured() {
         let lock = include_str!("../../../Cargo.lock");
         let with = versions(Build { features: &[PEERS], lock });
         let slab = |named: &String| named.starts_with("slab 0.4.");
         assert!(with[PEERS].iter().any(slab), "{:?}", with[PEERS]);
+        assert_eq!(Build { features: &[PEERS], lock }.command(), "cargo bench --features peers");
+        assert_eq!(Build { features: &[], lock }.command(), "cargo bench");
         let without = versions(Build { features: &[], lock });
         assert!(!without.contains_key(PEERS));
         assert!(without.contains_key("strategy-bumpalo"));

@@ -86,7 +86,7 @@ fn act(root: &Path, build: Build, matrix: Matrix, args: &Args) -> Result<Ended, 
     let (folder, mut ended) = run::measure(root, build, matrix, args, &interrupted)?;
     let page = report::write(folder.path())?;
     let out = args.out.as_ref().map(|out| format!(" --out {}", quoted(out))).unwrap_or_default();
-    let again = format!("`cargo bench -- --resume{out}{}`", args.report.typed());
+    let again = format!("`{} -- --resume{out}{}`", build.command(), args.report.typed());
     if ended != Ended::Interrupted
         && let Some(complaint) = replay::run(folder.path(), &args.report)?
     {

@@ -150,7 +150,7 @@ fn create(root: &Path, build: Build, matrix: &mut Matrix, args: &Args) -> Result
         started_utc: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         finished_utc: None,
         state: State::Unfinished,
-        command: format!("cargo bench -- {typed}").trim_end_matches(" -- ").into(),
+        command: format!("{} -- {typed}", build.command()).trim_end_matches(" -- ").into(),
         settings,
         environment,
         versions: environment::versions(build),

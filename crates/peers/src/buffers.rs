@@ -87,10 +87,17 @@ impl Messages {
         let written = buffer.written(&self.message);
         escape(written);
         if index == WHOLE {
-            assert_eq!(written, self.message, "a message is not what it was");
+            same(written, &self.message);
         }
         ends(written)
     }
+}
+
+/// Demands that a message is what it was. Out of line, since it is for one message of a run.
+#[cold]
+#[inline(never)]
+fn same(written: &[u8], message: &[u8]) {
+    assert_eq!(written, message, "a message is not what it was");
 }
 
 /// Adds a contender, for messages of both lengths. `used` gets a buffer, has a message passed through
