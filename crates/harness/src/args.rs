@@ -11,7 +11,7 @@ use report::record::Settings;
 
 /// How a cell is measured. Many short rounds rather than few long ones: two processes of one cell
 /// differ by the luck of their addresses more than two samples of one process differ.
-const FULL: Pace = Pace { rounds: 24, sample_size: 10, measurement_s: 0.05, warm_up_s: 0.015 };
+const FULL: Pace = Pace { rounds: 20, sample_size: 10, measurement_s: 0.05, warm_up_s: 0.015 };
 
 /// The same with `--quick`.
 const QUICK: Pace = Pace { rounds: 5, sample_size: 10, measurement_s: 0.04, warm_up_s: 0.02 };
@@ -55,7 +55,7 @@ pub(crate) struct Args {
     #[arg(long)]
     quick: bool,
 
-    /// Rounds over the matrix [default: 24, with --quick 5]
+    /// Rounds over the matrix [default: 20, with --quick 5]
     #[arg(long, value_name = "N", value_parser = rounds, help_heading = "Heapmark")]
     rounds: Option<u32>,
     /// The folder of this run [default: results/<UTC time>-<host>]
