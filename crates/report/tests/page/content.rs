@@ -64,6 +64,23 @@ fn every_cell_stands_in_the_heat_map_and_in_a_table() {
 }
 
 #[test]
+fn a_family_has_the_columns_of_those_who_take_part_in_it() {
+    let mut fixture = complete();
+    let churn = fixture.run.workloads.iter_mut().find(|info| info.name == "churn").unwrap();
+    churn.family = "Of few".to_owned();
+    let few = ["system", "pool", "system-again"];
+    fixture.cells.retain(|cell| cell.workload != "churn" || few.contains(&&*cell.strategy));
+    let page = fixture.page();
+    let heads = |family: &str| {
+        let map = between(&page, &format!("<h3>{family}</h3>"), "</thead>");
+        map.matches("<th scope=\"col\"").count() - 1 // the corner
+    };
+    assert_eq!((heads("Of few"), heads("Hot paths, one thread")), (3, 11));
+    let figure = between(&page, "<article id=\"workload-churn\">", "</article>");
+    assert!(figure.contains("pool") && !figure.contains("mimalloc"));
+}
+
+#[test]
 fn rows_and_columns_stand_in_their_order() {
     let page = complete().page();
     let cells = page.split("data-cell=\"").skip(1).map(|rest| rest.split_once('"').unwrap().0);
