@@ -16,7 +16,7 @@ impl<A: Allocator> BlockPool<A> {
     /// [`BuildError::Unsupported`] if the plan has several sizes, grows its blocks or has
     /// several threads, and [`BuildError::OutOfMemory`] if there is no memory.
     pub fn for_plan_in(plan: &Plan, backing: A) -> Result<Self, BuildError> {
-        Ok(Self::try_with_capacity_in(block_of(plan)?, plan.live_blocks, backing)?)
+        Ok(Self::try_with_capacity_in(block_of(ONE_BLOCK, plan)?, plan.live_blocks, backing)?)
     }
 }
 
@@ -40,12 +40,12 @@ impl<A: Allocator> GuidePool<A> {
     ///
     /// As for [`BlockPool::for_plan_in`].
     pub fn for_plan_in(plan: &Plan, backing: A) -> Result<Self, BuildError> {
-        Ok(Self::new_in(block_of(plan)?, plan.live_blocks, backing)?)
+        Ok(Self::new_in(block_of(ONE_BLOCK, plan)?, plan.live_blocks, backing)?)
     }
 }
 
-/// What the pools of one block size serve.
-const ONE_BLOCK: Profile = Profile {
+/// What the pools of one block size serve, on one thread.
+pub(crate) const ONE_BLOCK: Profile = Profile {
     sizes: Sizes::OneBlock,
     max_align: Profile::ANY_ALIGN,
     frees: Frees::OneByOne,
@@ -56,9 +56,9 @@ const ONE_BLOCK: Profile = Profile {
 /// What the pool of mixed sizes serves.
 const ALL_SIZES: Profile = Profile { sizes: Sizes::Any, ..ONE_BLOCK };
 
-/// The block of a pool of one block size.
-fn block_of(plan: &Plan) -> Result<Layout, Unsupported> {
-    ONE_BLOCK.serves(plan)?;
+/// The block of a pool of one block size, for a plan that its profile covers.
+pub(crate) fn block_of(profile: Profile, plan: &Plan) -> Result<Layout, Unsupported> {
+    profile.serves(plan)?;
     Layout::from_size_align(plan.max_size, plan.max_align)
         .map_err(|_| Unsupported::new("has no block of a size that overflows its alignment"))
 }

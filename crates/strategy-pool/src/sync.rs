@@ -1,6 +1,5 @@
 //! The shared pool: blocks of one layout for many threads, each with magazines of its own.
 
-mod allocator;
 mod cache;
 mod depot;
 mod extent;

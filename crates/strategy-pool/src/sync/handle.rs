@@ -73,7 +73,7 @@ impl<'p, A: Allocator> SyncHandle<'p, A> {
 
     /// As [`SyncPool::take`].
     #[inline]
-    pub(super) fn take(&self) -> Result<NonNull<u8>, AllocError> {
+    pub(crate) fn take(&self) -> Result<NonNull<u8>, AllocError> {
         // SAFETY: this handle is the tenant.
         if let Some(block) = unsafe { self.cache.pop() } {
             return Ok(block);
@@ -87,7 +87,7 @@ impl<'p, A: Allocator> SyncHandle<'p, A> {
     ///
     /// That of `SyncPool::give_back`.
     #[inline]
-    pub(super) unsafe fn give_back(&self, block: NonNull<u8>) {
+    pub(crate) unsafe fn give_back(&self, block: NonNull<u8>) {
         debug_assert!(self.pool.carved(block), "the block is not one of this pool's");
         // SAFETY: this handle is the tenant, and the caller gives the block up.
         if unsafe { !self.cache.push(block, self.pool.magazine_blocks()) } {

@@ -312,7 +312,7 @@ impl<A: Allocator> SyncPool<A> {
 
     /// Takes a block out. The caller has made sure that `block.size()` is above 0.
     #[inline]
-    pub(super) fn take(&self) -> Result<NonNull<u8>, AllocError> {
+    pub(crate) fn take(&self) -> Result<NonNull<u8>, AllocError> {
         if let Some(cache) = self.latest()
             // SAFETY: the cache is this thread's.
             && let Some(block) = unsafe { cache.pop() }
@@ -329,7 +329,7 @@ impl<A: Allocator> SyncPool<A> {
     /// `block` came from a `take` of this pool, has not been given back since and is not used
     /// any more.
     #[inline]
-    pub(super) unsafe fn give_back(&self, block: NonNull<u8>) {
+    pub(crate) unsafe fn give_back(&self, block: NonNull<u8>) {
         debug_assert!(self.carved(block), "the block is not one of this pool's");
         if let Some(cache) = self.latest()
             // SAFETY: the cache is this thread's, and the caller gives the block up.

@@ -1,11 +1,10 @@
 //! The shared pool as a contender.
 
-use allocator_api2::alloc::{Allocator, Layout};
-use strategy::{
-    BuildError, Frees, Plan, Profile, Reset, Role, Sizes, Stats, Strategy, Threads, Unsupported,
-};
+use allocator_api2::alloc::Allocator;
+use strategy::{BuildError, Plan, Profile, Role, Stats, Strategy, Threads, Unsupported};
 
 use super::SyncPool;
+use crate::strategy::{ONE_BLOCK, block_of};
 
 impl<A: Allocator> SyncPool<A> {
     /// A pool that serves `plan` from `backing`: the plan's largest size and alignment make the
@@ -16,22 +15,11 @@ impl<A: Allocator> SyncPool<A> {
     /// [`BuildError::Unsupported`] if the plan has several sizes or grows its blocks, and
     /// [`BuildError::OutOfMemory`] if there is no memory.
     pub fn for_plan_in(plan: &Plan, backing: A) -> Result<Self, BuildError> {
-        PROFILE.serves(plan)?;
-        let block = Layout::from_size_align(plan.max_size, plan.max_align)
-            .map_err(|_| Unsupported::new("has no block of a size that overflows its alignment"))?;
-        Self::try_with_capacity_in(block, plan.live_blocks, backing).map_err(|error| {
-            BuildError::OutOfMemory { bytes: error.block.size().saturating_mul(error.blocks) }
-        })
+        Ok(Self::try_with_capacity_in(block_of(PROFILE, plan)?, plan.live_blocks, backing)?)
     }
 }
 
-const PROFILE: Profile = Profile {
-    sizes: Sizes::OneBlock,
-    max_align: Profile::ANY_ALIGN,
-    frees: Frees::OneByOne,
-    reset: Reset::KeepsAll,
-    threads: Threads::Shared,
-};
+const PROFILE: Profile = Profile { threads: Threads::Shared, ..ONE_BLOCK };
 
 impl<A: Allocator + Default> Strategy for SyncPool<A> {
     const NAME: &'static str = "sync-pool";
