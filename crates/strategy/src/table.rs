@@ -38,14 +38,14 @@ use crate::{Block, Refused, Shape, Strategy};
 ///
 /// ```compile_fail,E0277
 /// # use strategy::{BuildError, Plan, Profile, Strategy, Table};
-/// # struct Owner(std::cell::Cell<u8>);
+/// # struct Owner(Arena);
 /// # impl Strategy for Owner {
 /// #     const NAME: &'static str = "owner";
 /// #     const ABOUT: &'static str = "";
 /// #     const PROFILE: Profile = Profile::GENERAL;
 /// #     type Handle<'a> = &'a Arena;
-/// #     fn new(_plan: &Plan) -> Result<Self, BuildError> { unimplemented!() }
-/// #     fn handle(&self) -> &Arena { unimplemented!() }
+/// #     fn new(_plan: &Plan) -> Result<Self, BuildError> { Ok(Self(Arena(std::cell::Cell::new(0)))) }
+/// #     fn handle(&self) -> &Arena { &self.0 }
 /// # }
 /// # struct Arena(std::cell::Cell<u8>);
 /// # // SAFETY: it serves nothing.

@@ -104,12 +104,12 @@ macro_rules! __contract_tests {
 /// # impl<A: Allocator> BlockPool<A> {
 /// #     fn new_in(_: &Plan, backing: A) -> Result<Self, BuildError> { Ok(Self(backing)) }
 /// # }
-/// # impl<A: Allocator> Strategy for BlockPool<A> {
+/// # impl<A: Allocator + Default> Strategy for BlockPool<A> {
 /// #     const NAME: &'static str = "plain";
 /// #     const ABOUT: &'static str = "";
 /// #     const PROFILE: Profile = Profile::GENERAL;
 /// #     type Handle<'a> = &'a A where A: 'a;
-/// #     fn new(_plan: &Plan) -> Result<Self, BuildError> { unimplemented!() }
+/// #     fn new(plan: &Plan) -> Result<Self, BuildError> { Self::new_in(plan, A::default()) }
 /// #     fn handle(&self) -> Self::Handle<'_> { &self.0 }
 /// # }
 /// strategy::contract_backed_tests!(|plan, probe| BlockPool::new_in(plan, probe));
