@@ -1,0 +1,1 @@
+//! Shared buffers, owned blocks, and arrays that are built in place.

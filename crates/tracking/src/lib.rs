@@ -1,0 +1,1 @@
+//! Counts what is allocated, finds what leaks, and catches misuse.
