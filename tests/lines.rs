@@ -9,7 +9,7 @@ use regex::Regex;
 use serde_json::Value;
 
 /// Crates that may contain `unsafe`, beside `strategy-*`.
-const UNSAFE: [&str; 3] = ["strategy", "buffers", "tracking"];
+const UNSAFE: [&str; 4] = ["strategy", "buffers", "tracking", "sketches"];
 
 /// A package of the workspace.
 struct Package {

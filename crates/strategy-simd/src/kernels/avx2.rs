@@ -145,6 +145,10 @@ pub(super) fn load_bytes(bytes: &[u8; BYTES]) -> __m256i {
 }
 
 #[inline]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "from a vector to an array of its size, as core::arch documents"
+)]
 pub(super) fn words(vector: __m256i) -> [u64; 4] {
     // SAFETY: both are 32 bytes of integers, for which every pattern is a value.
     unsafe { mem::transmute::<__m256i, [u64; 4]>(vector) }
