@@ -1,1 +1,8 @@
-//! Shared buffers, owned blocks, and arrays that are built in place.
+#![doc = include_str!("../README.md")]
+
+mod shared;
+
+pub use shared::{
+    AtomicCount, Count, CountedBuffer, LocalBuffer, LocalCount, OutOfMemory, SharedBuffer,
+    UniqueBuffer,
+};

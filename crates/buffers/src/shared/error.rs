@@ -1,0 +1,50 @@
+//! The error of a buffer that could not be had.
+
+use core::alloc::Layout;
+use core::error::Error;
+use core::fmt;
+use std::io;
+
+use allocator_api2::alloc::handle_alloc_error;
+
+/// There is no such block: memory is out, or it is more than a block can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutOfMemory {
+    /// The bytes of contents that were asked for, or `usize::MAX` if that is too much to be counted.
+    pub bytes: usize,
+    /// The alignment that was asked for, in bytes.
+    pub align: usize,
+}
+
+impl OutOfMemory {
+    /// Contents of `layout` were refused.
+    #[inline]
+    pub(super) const fn of(layout: Layout) -> Self {
+        Self { bytes: layout.size(), align: layout.align() }
+    }
+
+    /// What the infallible twins do: report it as `Vec` does.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn give_up(self) -> ! {
+        match Layout::from_size_align(self.bytes, self.align) {
+            Ok(layout) => handle_alloc_error(layout),
+            Err(_) => panic!("capacity overflow: {self}"),
+        }
+    }
+}
+
+impl fmt::Display for OutOfMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { bytes, align } = self;
+        write!(f, "no memory for a buffer of {bytes} bytes aligned to {align}")
+    }
+}
+
+impl Error for OutOfMemory {}
+
+impl From<OutOfMemory> for io::Error {
+    fn from(error: OutOfMemory) -> Self {
+        Self::new(io::ErrorKind::OutOfMemory, error)
+    }
+}
