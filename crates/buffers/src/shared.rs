@@ -4,16 +4,16 @@
 mod block;
 mod count;
 mod counted;
-mod error;
 mod exchange;
 mod slices;
 mod unique;
 
 use allocator_api2::alloc::Global;
 
+use crate::OutOfMemory;
+
 pub use count::{AtomicCount, Count, LocalCount};
 pub use counted::CountedBuffer;
-pub use error::OutOfMemory;
 pub use unique::UniqueBuffer;
 
 /// Immutable bytes that threads share: a [`CountedBuffer`] whose owners are counted atomically.

@@ -280,7 +280,7 @@ fn a_refusal_says_what_was_asked_for() {
     let refused = OutOfMemory { bytes: 5, align: 1 };
     assert_eq!(SharedBuffer::try_copied_in(b"bytes", probe.clone()).unwrap_err(), refused);
     assert_eq!(LocalBuffer::try_copied_in(b"bytes", probe.clone()).unwrap_err(), refused);
-    assert_eq!(refused.to_string(), "no memory for a buffer of 5 bytes aligned to 1");
+    assert_eq!(refused.to_string(), "no memory for 5 bytes aligned to 1");
 }
 
 #[test]

@@ -172,7 +172,7 @@ fn a_refusal_says_what_was_asked_for() {
     assert_eq!(made.unwrap_err(), refused);
     let made = UniqueBuffer::try_with_layout_in(asked, probe.clone());
     assert_eq!(made.unwrap_err(), refused);
-    assert_eq!(refused.to_string(), "no memory for a buffer of 100 bytes aligned to 16");
+    assert_eq!(refused.to_string(), "no memory for 100 bytes aligned to 16");
     let mut empty = UniqueBuffer::with_layout_in(layout(0, 32), probe.clone());
     assert_eq!(empty.try_reserve(5), Err(OutOfMemory { bytes: 64, align: 32 }));
     assert_eq!(io::Error::from(refused).kind(), io::ErrorKind::OutOfMemory);
@@ -198,7 +198,7 @@ fn more_than_a_block_can_have_is_an_error_and_does_not_wrap() {
 }
 
 #[test]
-#[should_panic = "capacity overflow: no memory for a buffer of 18446744073709551615 bytes"]
+#[should_panic = "capacity overflow: no memory for 18446744073709551615 bytes"]
 fn more_than_a_block_can_have_is_a_panic_for_who_did_not_try() {
     UniqueBuffer::new().reserve(usize::MAX);
 }
