@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod building;
 mod out_of_memory;
 mod owned_block;
 mod shared;
