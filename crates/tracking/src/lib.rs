@@ -1,1 +1,17 @@
 //! Counts what is allocated, finds what leaks, and catches misuse.
+
+mod grouped;
+mod histogram;
+mod ledger;
+mod primitives;
+mod region;
+mod seats;
+mod shard;
+mod stats;
+mod thread;
+mod tracking;
+
+pub use histogram::Histogram;
+pub use region::Region;
+pub use stats::{Change, Stats};
+pub use tracking::Tracking;
