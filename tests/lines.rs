@@ -109,7 +109,17 @@ fn the_crates_of_others_are_optional() {
     let all = packages();
     assert_eq!(all["heapmark"].optional, ["peers"]);
     let peers = &all["peers"];
-    for name in ["alloc-from-pool", "bump-scope", "bumpalo", "opool", "slab", "snmalloc-rs"] {
+    for name in [
+        "alloc-from-pool",
+        "bump-scope",
+        "bumpalo",
+        "cap",
+        "opool",
+        "slab",
+        "snmalloc-rs",
+        "stats_alloc",
+        "triomphe",
+    ] {
         assert!(peers.optional.iter().any(|optional| optional == name), "{name}");
         for (other, package) in all.iter().filter(|(other, _)| *other != "peers") {
             let own = other == "strategy-bumpalo" && name == "bumpalo";

@@ -3,12 +3,15 @@
 
 mod arenas;
 mod buffers;
+mod building;
 mod contenders;
+mod counting;
 mod kernels;
 mod list;
 mod memory;
 mod mixed;
 mod objects;
+mod sharing;
 mod threads;
 
 use workloads::Case;
@@ -26,4 +29,7 @@ pub fn visit(visitor: &mut Visitor<'_>) {
     memory::visit(visitor);
     buffers::visit(visitor);
     kernels::visit(visitor);
+    sharing::visit(visitor);
+    building::visit(visitor);
+    counting::visit(visitor);
 }

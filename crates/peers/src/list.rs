@@ -22,6 +22,11 @@ pub(crate) const fn ours(name: &'static str, about: &'static str) -> Contender {
     Contender { name, about, role: Role::Ours }
 }
 
+/// What a contender of the standard library is.
+pub(crate) const fn standard(name: &'static str, about: &'static str) -> Contender {
+    Contender { name, about, role: Role::Contender }
+}
+
 /// What a contender of others is.
 #[cfg(feature = "others")]
 pub(crate) const fn other(name: &'static str, about: &'static str) -> Contender {

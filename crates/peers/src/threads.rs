@@ -55,26 +55,35 @@ const REMOTE: Description = Description {
 struct OwnStacks;
 
 pub(crate) fn visit(visitor: &mut Visitor<'_>) {
-    let mut add = |cases: [Case; 2]| cases.map(|case| visitor(FAMILY, case));
-    add(shared::<System>());
+    let mut add = |case| visitor(FAMILY, case);
+    both::<System>(&mut add);
     #[cfg(feature = "others")]
     {
         use crate::contenders::{Snmalloc, reserving};
-        add(shared::<strategy_jemalloc::Jemalloc>());
-        add(shared::<strategy_mimalloc::Mimalloc>());
-        add(shared::<Snmalloc>().map(reserving));
+        both::<strategy_jemalloc::Jemalloc>(&mut add);
+        both::<strategy_mimalloc::Mimalloc>(&mut add);
+        both::<Snmalloc>(&mut |case| add(reserving(case)));
     }
-    add(shared::<SyncPool>());
-    add(shared::<SystemAgain>());
+    both::<SyncPool>(&mut add);
+    both::<SystemAgain>(&mut add);
     OwnStacks::case(visitor);
 }
 
-/// Both kinds of work on a strategy that threads share.
-fn shared<S: Strategy + Sync + 'static>() -> [Case; 2]
+/// Adds both kinds of work on a strategy that threads share.
+fn both<S: Strategy + Sync + 'static>(add: &mut dyn FnMut(Case))
 where
     for<'a> S::Handle<'a>: Send,
 {
-    let own = |measure: &mut Measure<'_>| {
+    add(own::<S>(OWN));
+    add(remote::<S>());
+}
+
+/// Two threads with their own objects, from a strategy that they share.
+pub(crate) fn own<S: Strategy + Sync + 'static>(description: Description) -> Case
+where
+    for<'a> S::Handle<'a>: Send,
+{
+    let run = |measure: &mut Measure<'_>| {
         let strategy = S::new(&plan(2))?;
         at_once(
             |first| {
@@ -84,15 +93,17 @@ where
             measure,
         )
     };
-    let remote =
-        |measure: &mut Measure<'_>| handed_over(&S::new(&plan(UNDER_WAY * BATCH))?, measure);
-    let size = || SIZE.to_string();
-    let contender = Contender::of::<S>();
+    Case::new(description, SIZE.to_string(), Contender::of::<S>(), all_pairs, run)
+}
+
+/// A thread that allocates and one that frees.
+fn remote<S: Strategy + Sync + 'static>() -> Case
+where
+    for<'a> S::Handle<'a>: Send,
+{
+    let run = |measure: &mut Measure<'_>| handed_over(&S::new(&plan(UNDER_WAY * BATCH))?, measure);
     let all = || (0..BATCHES * BATCH as u64).map(stamp).collect();
-    [
-        Case::new(OWN, size(), contender, both, own),
-        Case::new(REMOTE, size(), contender, all, remote),
-    ]
+    Case::new(REMOTE, SIZE.to_string(), Contender::of::<S>(), all, run)
 }
 
 impl OwnStacks {
@@ -108,7 +119,7 @@ impl OwnStacks {
             at_once(job, measure)
         };
         let contender = Contender::of::<Stack<SIZE, ALIGN>>();
-        let case = Case::new(OWN, SIZE.to_string(), contender, both, run);
+        let case = Case::new(OWN, SIZE.to_string(), contender, all_pairs, run);
         visitor(FAMILY, case);
     }
 }
@@ -118,7 +129,7 @@ fn plan(live: usize) -> Plan {
 }
 
 /// What both threads return in a pass.
-fn both() -> Tally {
+fn all_pairs() -> Tally {
     (0..2 * PAIRS).map(stamp).collect()
 }
 

@@ -1,0 +1,89 @@
+//! What it costs to count: a pair on System, bare and tracked.
+
+use strategy::{BuildError, FromGlobal, Plan, Profile, Role, StaticGlobal, Strategy};
+use strategy_system::{System, SystemAgain};
+use tracking::Tracking;
+use workloads::{Case, Description, Pair, Workload};
+
+use crate::Visitor;
+use crate::list::{Named, Row};
+use crate::threads;
+
+const FAMILY: &str = "Peers: counting";
+
+const TWO: Description = Description {
+    name: "peers-tracking-threads",
+    about: "Two threads at once: each allocates a block on System, bare or tracked, writes it, reads it and frees it.",
+    stands_for: "What counting costs a program with threads.",
+    operation: "one block allocated, written, read and freed, on either thread",
+};
+
+/// System under `Tracking`, as a program installs it.
+#[derive(Debug)]
+struct Tracked;
+
+impl StaticGlobal for Tracked {
+    type Global = Tracking;
+    const GLOBAL: &'static Tracking = {
+        static TRACKING: Tracking = Tracking::system();
+        &TRACKING
+    };
+}
+
+/// Makes a strategy of a wrapper of System's.
+macro_rules! wrapped {
+    ($name:ident, $called:literal, $role:expr, $about:literal) => {
+        impl Strategy for $name {
+            const NAME: &'static str = $called;
+            const ABOUT: &'static str = $about;
+            const PROFILE: Profile = Profile::GENERAL;
+            const ROLE: Role = $role;
+            type Handle<'a> = FromGlobal<Self>;
+
+            fn new(_plan: &Plan) -> Result<Self, BuildError> {
+                Ok(Self)
+            }
+
+            #[inline]
+            fn handle(&self) -> FromGlobal<Self> {
+                FromGlobal::new()
+            }
+        }
+    };
+}
+#[cfg(feature = "others")]
+pub(crate) use wrapped;
+
+wrapped!(
+    Tracked,
+    "tracking",
+    Role::Ours,
+    "System under `tracking::Tracking`, which counts on a shard a thread"
+);
+
+pub(crate) fn visit(visitor: &mut Visitor<'_>) {
+    one(&mut Row { family: FAMILY, work: Named("peers-tracking", Pair::<64>), visitor });
+    two(&mut |case| visitor(FAMILY, case));
+}
+
+fn one<W: Workload + Copy + 'static>(row: &mut Row<'_, '_, W>) {
+    row.strategy::<System>();
+    #[cfg(feature = "others")]
+    {
+        row.strategy::<crate::contenders::StatsAlloc>();
+        row.strategy::<crate::contenders::Cap>();
+    }
+    row.strategy::<Tracked>();
+    row.again();
+}
+
+fn two(add: &mut dyn FnMut(Case)) {
+    add(threads::own::<System>(TWO));
+    #[cfg(feature = "others")]
+    {
+        add(threads::own::<crate::contenders::StatsAlloc>(TWO));
+        add(threads::own::<crate::contenders::Cap>(TWO));
+    }
+    add(threads::own::<Tracked>(TWO));
+    add(threads::own::<SystemAgain>(TWO));
+}
