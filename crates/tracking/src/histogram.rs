@@ -4,16 +4,15 @@ use core::fmt;
 
 use crate::grouped::Grouped;
 
-/// The buckets of a histogram: the last one holds what is larger than any block can be.
+/// The buckets of a histogram.
 pub(crate) const BUCKETS: usize = 64;
 
-/// The bucket of a value: bucket `n` holds the values above `2^(n - 1)` up to `2^n`, bucket 0
-/// holds 0 and 1.
+/// The bucket of a value: bucket `n` holds the values above `2^(n - 1)` up to `2^n`. The last one
+/// holds 0, to save an instruction, and what is larger than any block can be.
 #[inline]
 pub(crate) const fn bucket_of(value: usize) -> usize {
-    // For 0 there are no leading zeros, for 1 there are nothing but: both are bucket 0.
-    let bits = usize::BITS - value.wrapping_sub(1).leading_zeros();
-    (bits % usize::BITS) as usize
+    // Odd, so there is no zero whose logarithm would have to be guarded against.
+    value.wrapping_mul(2).wrapping_sub(1).ilog2() as usize
 }
 
 /// How many values there were of each size, by powers of two.
@@ -37,7 +36,9 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    pub(crate) const fn new(counts: [u64; BUCKETS]) -> Self {
+    /// From the counts of the buckets that [`bucket_of`] gives.
+    pub(crate) fn new(mut counts: [u64; BUCKETS]) -> Self {
+        counts[0] += core::mem::take(&mut counts[bucket_of(0)]);
         Self { counts }
     }
 
@@ -127,10 +128,13 @@ mod tests {
 
     #[test]
     fn a_value_is_in_the_bucket_of_the_next_power_of_two() {
-        assert_eq!([0, 1, 2, 3, 4, 5].map(bucket_of), [0, 0, 1, 2, 2, 3]);
+        assert_eq!([1, 2, 3, 4, 5].map(bucket_of), [0, 1, 2, 2, 3]);
         assert_eq!([63, 64, 65].map(bucket_of), [6, 6, 7]);
         assert_eq!(bucket_of(isize::MAX as usize), usize::BITS as usize - 1);
         assert!(bucket_of(usize::MAX) < BUCKETS);
+        let mut counts = [0; BUCKETS];
+        counts[bucket_of(0)] = 7;
+        assert_eq!(Histogram::new(counts).iter().collect::<Vec<_>>(), [(1, 7)]);
     }
 
     #[test]

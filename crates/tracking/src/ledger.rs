@@ -8,13 +8,14 @@ use allocator_api2::boxed::Box;
 
 use crate::shard::{Common, Counts, Shard};
 use crate::stats::Stats;
-use crate::thread::{self, SLOTS};
+use crate::thread::{self, FIRST, SLOTS};
 
 /// The counters of one allocator.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     /// What threads know this ledger by: 0 until it is used for the first time, then a number that
-    /// no other ledger ever has. Modulo `SLOTS` it is the slot that a thread keeps its shard in.
+    /// no other ledger ever has. The first is `FIRST`; of the others the number modulo `SLOTS` is the slot
+    /// that a thread keeps its shard in, which is 0 for all but a few.
     key: AtomicUsize,
     /// The newest shard. Each pointer here and in `Shard::next` is null or came from
     /// `Box::into_non_null` of `System`; shards are freed when the ledger is dropped, and not before.
@@ -24,9 +25,9 @@ pub(crate) struct Ledger {
     fallback: Shard,
 }
 
-/// The number of the ledger that is used next. What comes after the last one that makes a key counts on the
-/// fallback alone.
-static NEXT: AtomicUsize = AtomicUsize::new(1);
+/// The key of the ledger that is used next. When there are no more, ledgers count on their fallback
+/// alone.
+static NEXT: AtomicUsize = AtomicUsize::new(FIRST);
 
 impl Default for Ledger {
     fn default() -> Self {
@@ -100,7 +101,7 @@ impl Ledger {
         Stats::new(&self.counts(), peak)
     }
 
-    /// This thread's shard, if it was used lately.
+    /// This thread's shard, if this ledger is the program's first and this thread has used it.
     #[inline]
     fn at_hand(&self) -> Option<&Shard> {
         let shard = thread::at_hand(self.key.load(Ordering::Relaxed))?;
@@ -111,7 +112,11 @@ impl Ledger {
 
     /// This thread's shard, a new one if need be.
     fn shard(&self) -> Option<&Shard> {
-        self.at_hand().or_else(|| self.seek())
+        let Some(shard) = thread::at_hand_beside(self.key.load(Ordering::Relaxed)) else {
+            return self.at_hand().or_else(|| self.seek());
+        };
+        // SAFETY: as in `at_hand`.
+        Some(unsafe { shard.as_ref() })
     }
 
     /// Finds or makes the shard that is tied to this thread's seat, and keeps it at hand. Only this thread
@@ -133,10 +138,11 @@ impl Ledger {
         if key != 0 {
             return Some(key);
         }
-        let next = |number: usize| (number < usize::MAX / SLOTS - 1).then_some(number + 1);
-        let number = NEXT.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).ok()?;
-        let slot = if number < SLOTS { number } else { 0 };
-        let new = number * SLOTS + slot;
+        let next = |key: usize| {
+            let step = if key < FIRST + SLOTS { 1 } else { SLOTS - key % SLOTS };
+            key.checked_add(step).filter(|next| *next < usize::MAX - SLOTS)
+        };
+        let new = NEXT.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).ok()?;
         // Another thread may have been faster, and then it is that one's.
         let made = self.key.compare_exchange(0, new, Ordering::Relaxed, Ordering::Relaxed);
         Some(made.map_or_else(|faster| faster, |_| new))

@@ -1,5 +1,6 @@
 //! Counts what is allocated, finds what leaks, and catches misuse.
 
+mod checking;
 mod grouped;
 mod histogram;
 mod ledger;
@@ -11,6 +12,7 @@ mod stats;
 mod thread;
 mod tracking;
 
+pub use checking::{Checking, Kind, Leak, Leaks, Misuse};
 pub use histogram::Histogram;
 pub use region::Region;
 pub use stats::{Change, Stats};

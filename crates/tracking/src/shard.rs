@@ -59,7 +59,9 @@ impl Common {
 pub(crate) struct Shard {
     // One cache line for what each call touches.
     allocated_bytes: AtomicUsize,
-    freed_bytes: AtomicUsize,
+    /// What was allocated less what was freed, by this shard's thread: below 0 if it frees what
+    /// others allocate.
+    live: AtomicIsize,
     frees: AtomicUsize,
     /// The most that `live` was since it was told. `low + UNTOLD_BYTES <= high`.
     high: AtomicIsize,
@@ -83,23 +85,22 @@ pub(crate) struct Counts {
     pub(crate) reallocations: usize,
     pub(crate) failures: usize,
     pub(crate) allocated_bytes: usize,
-    pub(crate) freed_bytes: usize,
+    /// Wrapped around if it is below 0.
+    pub(crate) live_bytes: usize,
     pub(crate) sizes: [usize; BUCKETS],
 }
 
-/// Adds to a counter that only this thread writes: the value that it has now.
+/// Adds to a counter that only this thread writes.
 #[inline]
-fn add(counter: &AtomicUsize, count: usize) -> usize {
-    let now = counter.load(Relaxed).wrapping_add(count);
-    counter.store(now, Relaxed);
-    now
+fn add(counter: &AtomicUsize, count: usize) {
+    counter.store(counter.load(Relaxed).wrapping_add(count), Relaxed);
 }
 
 impl Shard {
     pub(crate) const fn new() -> Self {
         Self {
             allocated_bytes: AtomicUsize::new(0),
-            freed_bytes: AtomicUsize::new(0),
+            live: AtomicIsize::new(0),
             frees: AtomicUsize::new(0),
             high: AtomicIsize::new(0),
             low: AtomicIsize::new(-UNTOLD_BYTES),
@@ -147,8 +148,9 @@ impl Shard {
 
     #[inline]
     fn gained(&self, bytes: usize, common: &Common) {
-        let allocated = add(&self.allocated_bytes, bytes);
-        let live = allocated.wrapping_sub(self.freed_bytes.load(Relaxed)).cast_signed();
+        add(&self.allocated_bytes, bytes);
+        let live = self.live.load(Relaxed).wrapping_add_unsigned(bytes);
+        self.live.store(live, Relaxed);
         if live > self.high.load(Relaxed) {
             self.rise(live, common);
         }
@@ -156,8 +158,8 @@ impl Shard {
 
     #[inline]
     fn lost(&self, bytes: usize, common: &Common) {
-        let freed = add(&self.freed_bytes, bytes);
-        let live = self.allocated_bytes.load(Relaxed).wrapping_sub(freed).cast_signed();
+        let live = self.live.load(Relaxed).wrapping_sub_unsigned(bytes);
+        self.live.store(live, Relaxed);
         if live < self.low.load(Relaxed) {
             self.tell(live, common);
         }
@@ -227,11 +229,12 @@ impl Shard {
 
     fn gained_shared(&self, bytes: usize, common: &Common) {
         self.allocated_bytes.fetch_add(bytes, Relaxed);
+        self.live.fetch_add(bytes.cast_signed(), Relaxed);
         common.tell(bytes.cast_signed(), bytes.cast_signed());
     }
 
     fn lost_shared(&self, bytes: usize, common: &Common) {
-        self.freed_bytes.fetch_add(bytes, Relaxed);
+        self.live.fetch_sub(bytes.cast_signed(), Relaxed);
         common.tell(bytes.cast_signed().wrapping_neg(), 0);
     }
 
@@ -242,7 +245,7 @@ impl Shard {
             reallocations: self.reallocations.load(Relaxed),
             failures: self.failures.load(Relaxed),
             allocated_bytes: self.allocated_bytes.load(Relaxed),
-            freed_bytes: self.freed_bytes.load(Relaxed),
+            live_bytes: self.live.load(Relaxed).cast_unsigned(),
             sizes: self.sizes.each_ref().map(|size| size.load(Relaxed)),
         }
     }
@@ -267,9 +270,14 @@ impl Counts {
             reallocations: f(self.reallocations, other.reallocations),
             failures: f(self.failures, other.failures),
             allocated_bytes: f(self.allocated_bytes, other.allocated_bytes),
-            freed_bytes: f(self.freed_bytes, other.freed_bytes),
+            live_bytes: f(self.live_bytes, other.live_bytes),
             sizes,
         }
+    }
+
+    /// The bytes that were freed, and by which blocks were shrunk.
+    pub(crate) fn freed_bytes(&self) -> usize {
+        self.allocated_bytes.wrapping_sub(self.live_bytes)
     }
 
     /// The allocations that were served.

@@ -51,7 +51,7 @@ pub struct Stats {
 impl Stats {
     pub(crate) fn new(counts: &Counts, peak: isize) -> Self {
         let allocations = counts.allocations();
-        let bytes = counts.allocated_bytes.wrapping_sub(counts.freed_bytes).cast_signed();
+        let bytes = counts.live_bytes.cast_signed();
         let blocks = allocations.wrapping_sub(counts.frees).cast_signed();
         let positive = |value: isize| value.max(0) as u64;
         let negative = |value: isize| positive(value.saturating_neg());
@@ -64,7 +64,7 @@ impl Stats {
             reallocations: counts.reallocations as u64,
             failures: counts.failures as u64,
             allocated_bytes: counts.allocated_bytes as u64,
-            freed_bytes: counts.freed_bytes as u64,
+            freed_bytes: counts.freed_bytes() as u64,
             unseen_bytes: negative(bytes),
             unseen_blocks: negative(blocks),
             sizes: Histogram::new(counts.sizes.map(|size| size as u64)),
@@ -122,7 +122,7 @@ impl Change {
             reallocations: counts.reallocations as u64,
             failures: counts.failures as u64,
             allocated_bytes: counts.allocated_bytes as u64,
-            freed_bytes: counts.freed_bytes as u64,
+            freed_bytes: counts.freed_bytes() as u64,
         }
     }
 

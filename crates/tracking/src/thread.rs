@@ -1,14 +1,18 @@
-//! What a thread keeps for itself: its seat, and the shards that it used last.
+//! What a thread keeps for itself: its seat, the shards that it used last, and whether it writes a
+//! report.
 
 use core::cell::Cell;
 use core::ptr::{self, NonNull};
-use core::sync::atomic::AtomicPtr;
+use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 use crate::seats::{Seat, Seats};
 use crate::shard::Shard;
 
-/// The slots of a thread. The first allocators of a program have one each and all later ones share
-/// the first slot: a `#[global_allocator]` is always among the first.
+/// The key of the ledger that is used first in a program. A `#[global_allocator]` is, so its shard is
+/// found by one comparison.
+pub(crate) const FIRST: usize = 1;
+
+/// The slots for all other ledgers. The next few have one each, and the rest share one.
 pub(crate) const SLOTS: usize = 8;
 
 /// A key that no ledger has.
@@ -24,24 +28,44 @@ struct Slot {
     shard: Cell<NonNull<Shard>>,
 }
 
+impl Slot {
+    const fn new() -> Self {
+        Self { key: Cell::new(NOBODY), shard: Cell::new(NonNull::dangling()) }
+    }
+
+    fn clear(&self) {
+        self.key.set(NOBODY);
+    }
+
+    #[inline]
+    fn holds(&self, key: usize) -> Option<NonNull<Shard>> {
+        (self.key.get() == key).then(|| self.shard.get())
+    }
+}
+
+/// What has no destructor, so that it is there from the first to the last moment of a thread.
 struct Local {
+    first: Slot,
     slots: [Slot; SLOTS],
     /// Set while the seat is being taken, in case that this allocates.
     sitting_down: Cell<bool>,
+    /// 0 until it is asked for.
+    number: Cell<u32>,
+    reporting: Cell<bool>,
 }
 
 /// Leaves the seat when the thread ends.
 struct Seated(Cell<Option<&'static Seat>>);
 
 thread_local! {
-    /// Without a destructor, so that it is there from the first to the last moment of a thread, and
-    /// reading it is one access relative to the thread pointer.
+    /// Reading it is an access relative to the thread pointer.
     static LOCAL: Local = const {
         Local {
-            slots: [const {
-                Slot { key: Cell::new(NOBODY), shard: Cell::new(NonNull::dangling()) }
-            }; SLOTS],
+            first: Slot::new(),
+            slots: [const { Slot::new() }; SLOTS],
             sitting_down: Cell::new(false),
+            number: Cell::new(0),
+            reporting: Cell::new(false),
         }
     };
     static SEATED: Seated = const { Seated(Cell::new(None)) };
@@ -50,7 +74,10 @@ thread_local! {
 impl Drop for Seated {
     fn drop(&mut self) {
         // Destructors of other thread-locals may still come and allocate.
-        let _ = LOCAL.try_with(|local| local.slots.iter().for_each(|slot| slot.key.set(NOBODY)));
+        let _ = LOCAL.try_with(|local| {
+            local.first.clear();
+            local.slots.iter().for_each(Slot::clear);
+        });
         if let Some(seat) = self.0.take() {
             seat.leave();
         }
@@ -62,17 +89,19 @@ impl Drop for Seated {
 /// The shard is tied to this thread's seat, and is there as long as the ledger.
 #[inline]
 pub(crate) fn at_hand(key: usize) -> Option<NonNull<Shard>> {
-    let find = |local: &Local| {
-        let slot = &local.slots[key % SLOTS];
-        (slot.key.get() == key).then(|| slot.shard.get())
-    };
-    LOCAL.try_with(find).ok().flatten()
+    LOCAL.try_with(|local| local.first.holds(key)).ok().flatten()
 }
 
-/// Lets [`at_hand`] find a shard that is tied to this thread's [`seat`].
+/// As [`at_hand`], for ledgers that are not the first.
+#[inline]
+pub(crate) fn at_hand_beside(key: usize) -> Option<NonNull<Shard>> {
+    LOCAL.try_with(|local| local.slots[key % SLOTS].holds(key)).ok().flatten()
+}
+
+/// Lets [`at_hand`] or [`at_hand_beside`] find a shard that is tied to this thread's [`seat`].
 pub(crate) fn keep_at_hand(key: usize, shard: NonNull<Shard>) {
     let _ = LOCAL.try_with(|local| {
-        let slot = &local.slots[key % SLOTS];
+        let slot = if key == FIRST { &local.first } else { &local.slots[key % SLOTS] };
         slot.shard.set(shard);
         slot.key.set(key);
     });
@@ -93,4 +122,38 @@ pub(crate) fn seat() -> Option<&'static Seat> {
     let seat = SEATED.try_with(take).ok().flatten();
     let _ = LOCAL.try_with(|local| local.sitting_down.set(false));
     seat
+}
+
+/// This thread's number: 1 for the one that asks first.
+pub(crate) fn number() -> u32 {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    let number = |local: &Local| {
+        if local.number.get() == 0 {
+            local.number.set(NEXT.fetch_add(1, Ordering::Relaxed));
+        }
+        local.number.get()
+    };
+    LOCAL.try_with(number).unwrap_or(0)
+}
+
+/// Whether this thread writes a report.
+pub(crate) fn is_reporting() -> bool {
+    LOCAL.try_with(|local| local.reporting.get()).unwrap_or(true)
+}
+
+/// Marks this thread as writing a report.
+pub(crate) struct Reporting;
+
+impl Reporting {
+    /// Nothing if it writes one already.
+    pub(crate) fn begin() -> Option<Self> {
+        let already = LOCAL.try_with(|local| local.reporting.replace(true)).unwrap_or(true);
+        if already { None } else { Some(Self) }
+    }
+}
+
+impl Drop for Reporting {
+    fn drop(&mut self) {
+        let _ = LOCAL.try_with(|local| local.reporting.set(false));
+    }
 }
