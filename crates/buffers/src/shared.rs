@@ -10,8 +10,6 @@ mod unique;
 
 use allocator_api2::alloc::Global;
 
-use crate::OutOfMemory;
-
 pub use count::{AtomicCount, Count, LocalCount};
 pub use counted::CountedBuffer;
 pub use unique::UniqueBuffer;

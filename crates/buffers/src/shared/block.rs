@@ -4,7 +4,8 @@
 use core::alloc::Layout;
 use core::marker::PhantomData;
 
-use super::{AtomicCount, LocalCount, OutOfMemory};
+use super::{AtomicCount, LocalCount};
+use crate::OutOfMemory;
 
 /// What a shared block begins with. While its owner is unique, nothing is written there.
 ///

@@ -104,8 +104,8 @@ impl sealed::Count for LocalCount {
 
     #[inline]
     fn increment(&self) {
-        let count = self.0.get();
-        self.0.set(count.wrapping_add(1));
+        let count = self.0.get().wrapping_add(1);
+        self.0.set(count);
         if count > MOST {
             too_many();
         }

@@ -11,7 +11,8 @@ use core::ptr::NonNull;
 use allocator_api2::alloc::{Allocator, Global};
 
 use super::block::Header;
-use super::{AtomicCount, Count, OutOfMemory, UniqueBuffer};
+use super::{AtomicCount, Count, UniqueBuffer};
+use crate::OutOfMemory;
 
 /// Immutable bytes with a count of their owners: a [`SharedBuffer`](crate::SharedBuffer) or a
 /// [`LocalBuffer`](crate::LocalBuffer), by the kind of the count.
@@ -322,8 +323,11 @@ impl<C: Count, A: Allocator> CountedBuffer<C, A> {
 impl<C: Count, A: Allocator> Clone for CountedBuffer<C, A> {
     #[inline]
     fn clone(&self) -> Self {
-        // SAFETY: the range is the whole.
-        unsafe { self.part(0..self.len) }
+        let Self { start, len, owner } = *self;
+        if let Some(count) = self.count() {
+            count.increment();
+        }
+        Self { start, len, owner }
     }
 }
 

@@ -9,7 +9,8 @@ use core::ptr::{self, NonNull};
 use allocator_api2::alloc::{AllocError, Allocator, Global};
 
 use super::block::Block;
-use super::{LocalBuffer, OutOfMemory, SharedBuffer};
+use super::{LocalBuffer, SharedBuffer};
+use crate::OutOfMemory;
 
 /// Bytes with one owner, who may write them and have more of them, and who can make them a
 /// [`SharedBuffer`] or a [`LocalBuffer`] without a copy.
