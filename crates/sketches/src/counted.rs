@@ -6,6 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A buffer with a count of its own in an `Arc`, which has another: two counts of which one is never looked at, and two
 /// allocations.
+///
+/// Its raw pointer keeps it from any other thread, which is what an `Arc` is for:
+///
+/// ```compile_fail,E0277
+/// fn sent<T: Send>() {}
+/// sent::<std::sync::Arc<sketches::RefCountedBuffer>>();
+/// ```
 pub struct RefCountedBuffer {
     data: *mut u8,
     size: usize,

@@ -4,7 +4,8 @@ use std::alloc::Layout;
 use std::panic::catch_unwind;
 
 use allocator_api2::alloc::Global;
-use sketches::{ManagedBuffer as Sketch, Recorder, allocate_simd_buffer, record};
+use buffers::OwnedBlock;
+use sketches::{ManagedBuffer as Sketch, Recorder, allocate_simd_buffer, record, safe_dealloc};
 use strategy_raii::ManagedBuffer;
 use strategy_simd::AlignedBuffer;
 
@@ -72,4 +73,19 @@ fn a_buffer_frees_itself() {
     unsafe { std::alloc::dealloc(pointer.cast(), layout(64, 32)) };
 
     assert_eq!(record(|| drop(AlignedBuffer::<f32>::zeroed(16))).1.blocks_out, 0);
+}
+
+#[test]
+fn a_nullified_pointer_has_copies_that_are_not() {
+    // SAFETY: the size is not 0.
+    let mut pointer = unsafe { std::alloc::alloc(layout(64, 8)) };
+    let copy = pointer;
+    // SAFETY: got just so, and freed once.
+    unsafe { safe_dealloc(&mut pointer, layout(64, 8)) };
+    assert!(pointer.is_null());
+    assert!(!copy.is_null(), "what it pointed to is gone all the same");
+
+    // Ours is not to be copied: `OwnedBlock::free` takes the block itself.
+    let block = OwnedBlock::new(layout(64, 8)).unwrap();
+    assert_eq!(record(|| block.free()).1.blocks_out, -1);
 }
