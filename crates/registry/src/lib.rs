@@ -43,6 +43,11 @@ pub mod containers {}
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
+/// The examples of the guide.
+#[cfg(doctest)]
+#[doc = include_str!("../../../GUIDE.md")]
+struct Guide;
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
