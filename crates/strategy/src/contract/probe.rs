@@ -5,6 +5,7 @@ use core::fmt;
 use core::ptr::NonNull;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 use allocator_api2::alloc::Global;
 
@@ -22,7 +23,8 @@ const GIVEN_BACK: u8 = 0xDD;
 /// Memory comes from the program's global allocator. Fresh memory is filled with `0xCD` and
 /// returned memory with `0xDD`. A block given back with another layout than it was got
 /// with, or one that is not out, is a [`fault`](Self::fault): the first is freed with
-/// the right layout, the second is not touched.
+/// the right layout, the second is not touched. One that nobody has asked for panics when the last
+/// clone is dropped: a test that forgets to ask is red all the same.
 ///
 /// ```
 /// use allocator_api2::vec::Vec;
@@ -47,6 +49,8 @@ struct State {
     /// The calls that fail, counted from 1: from the first up to, but without, the second.
     failing: (usize, usize),
     fault: Option<String>,
+    /// Whether somebody has asked for the fault since it happened.
+    seen: bool,
 }
 
 impl Probe {
@@ -108,7 +112,9 @@ impl Probe {
     /// The first block that was given back wrongly, and how.
     #[must_use]
     pub fn fault(&self) -> Option<String> {
-        self.state().fault.clone()
+        let mut state = self.state();
+        state.seen = true;
+        state.fault.clone()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -130,6 +136,11 @@ impl Probe {
 }
 
 impl State {
+    fn fail(&mut self, fault: String) {
+        self.seen &= self.fault.is_some();
+        self.fault.get_or_insert(fault);
+    }
+
     fn took(&mut self, block: NonNull<[u8]>, layout: Layout) {
         if layout.size() > 0 {
             self.out.insert(block.cast::<u8>().addr().get(), layout);
@@ -143,18 +154,27 @@ impl State {
             return Some(layout);
         }
         let Some(got) = self.out.remove(&pointer.addr().get()) else {
-            self.fault.get_or_insert_with(|| {
-                format!("gave back a block at {pointer:p} that is not out, with {layout:?}")
-            });
+            self.fail(format!("gave back a block at {pointer:p} that is not out, with {layout:?}"));
             return None;
         };
         self.bytes_out -= got.size();
         if got != layout {
-            self.fault.get_or_insert_with(|| {
-                format!("gave back a block at {pointer:p} with {layout:?}; it was got with {got:?}")
-            });
+            self.fail(format!(
+                "gave back a block at {pointer:p} with {layout:?}; it was got with {got:?}"
+            ));
         }
         Some(got)
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        if let Some(fault) = self.fault.take()
+            && !self.seen
+            && !thread::panicking()
+        {
+            panic!("nobody has asked for the fault of a probe: {fault}");
+        }
     }
 }
 
@@ -226,6 +246,10 @@ mod tests {
         unsafe { probe.deallocate(block, half) };
         assert!(probe.fault().unwrap().contains("size: 16"), "{:?}", probe.fault());
         assert_eq!(probe.bytes_out(), 0);
+
+        // SAFETY: as above.
+        let unseen = || unsafe { Probe::new().deallocate(block, LAYOUT) };
+        assert!(std::panic::catch_unwind(unseen).is_err());
 
         let probe = Probe::new();
         // SAFETY: as above: the probe does not touch a block that is not out.
