@@ -69,6 +69,15 @@ fn strategy_depends_on_no_crate_of_ours() {
 }
 
 #[test]
+fn buffers_and_tracking_depend_on_no_crate_of_ours() {
+    let all = packages();
+    for name in ["buffers", "tracking"] {
+        let ours = all[name].ours(&all).filter(|ours| all[name].depends_on(ours));
+        assert_eq!(ours.collect::<Vec<_>>(), [""; 0], "{name}");
+    }
+}
+
+#[test]
 fn a_strategy_depends_on_no_other_strategy_nor_the_registry_nor_criterion() {
     let all = packages();
     let strategies: Vec<_> = all.iter().filter(|(name, _)| is_strategy(name)).collect();

@@ -99,13 +99,14 @@ fn program(example: &str) -> String {
 }
 
 #[track_caller]
-fn stands_alone(name: &str) {
+fn stands_alone(name: &str, with: &[&str]) {
     let program = Program::new(name);
-    let ours = BTreeSet::from([&program.name, name, "strategy"].map(str::to_owned));
+    let ours = [&[&program.name, name], with].concat();
+    let ours = ours.into_iter().map(str::to_owned).collect();
     assert_eq!(
         program.made_from_folders(),
         ours,
-        "{name} needs `strategy` and no other crate of ours"
+        "{name} needs {with:?} and no other crate of ours"
     );
     program.cargo(&["run", "--quiet"]);
     // The next one is in another folder, so it has no use for what was built of this one.
@@ -114,22 +115,32 @@ fn stands_alone(name: &str) {
 
 #[test]
 fn strategy_pool_stands_alone() {
-    stands_alone("strategy-pool");
+    stands_alone("strategy-pool", &["strategy"]);
 }
 
 #[test]
 fn strategy_bump_stands_alone() {
-    stands_alone("strategy-bump");
+    stands_alone("strategy-bump", &["strategy"]);
 }
 
 #[test]
 fn strategy_simd_stands_alone() {
-    stands_alone("strategy-simd");
+    stands_alone("strategy-simd", &["strategy"]);
 }
 
 #[test]
 fn strategy_raii_stands_alone() {
-    stands_alone("strategy-raii");
+    stands_alone("strategy-raii", &["strategy"]);
+}
+
+#[test]
+fn buffers_stands_alone() {
+    stands_alone("buffers", &[]);
+}
+
+#[test]
+fn tracking_stands_alone() {
+    stands_alone("tracking", &[]);
 }
 
 #[test]
