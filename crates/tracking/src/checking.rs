@@ -21,7 +21,6 @@ use std::alloc::System;
 use allocator_api2::alloc::{AllocError, Allocator};
 
 use self::engine::{Engine, New};
-use self::locks::STRIPES;
 use self::misuse::Report;
 use self::source::{ByAllocator, ByGlobal};
 use crate::histogram::Histogram;
@@ -75,7 +74,7 @@ impl<A> Checking<A> {
     /// Holds back up to `bytes` of what is freed, with its guards, instead of 16 MiB.
     #[must_use]
     pub const fn with_quarantine(mut self, bytes: usize) -> Self {
-        self.engine.held_bytes = bytes / STRIPES;
+        self.engine.most_held = bytes;
         self
     }
 

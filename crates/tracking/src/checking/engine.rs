@@ -15,7 +15,7 @@ use crate::ledger::Ledger;
 use crate::thread;
 
 /// The bytes that are held back by default.
-const HELD_BYTES: usize = 16 << 20;
+const MOST_HELD: usize = 16 << 20;
 
 /// What to do with memory that is new.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -51,8 +51,13 @@ pub(super) struct Engine {
     clock: AtomicUsize,
     lifetimes: [AtomicUsize; BUCKETS],
     pub(super) backtraces: bool,
-    /// The bytes that each stripe holds back.
-    pub(super) held_bytes: usize,
+    /// The most bytes that the quarantine holds back, guards included.
+    pub(super) most_held: usize,
+    /// The bytes that it holds back, or is about to.
+    held: AtomicUsize,
+    /// Counts the stripes up from which a block is released next: in turns, so that the quarantine as a
+    /// whole is nearly a queue.
+    hand: AtomicUsize,
     pub(super) report: Report,
     /// For `at_exit`: the next engine that reports at the end of the program, and since which birth.
     pub(super) next_at_exit: AtomicPtr<Self>,
@@ -71,7 +76,9 @@ impl Engine {
             clock: AtomicUsize::new(0),
             lifetimes: [const { AtomicUsize::new(0) }; BUCKETS],
             backtraces: false,
-            held_bytes: HELD_BYTES / STRIPES,
+            most_held: MOST_HELD,
+            held: AtomicUsize::new(0),
+            hand: AtomicUsize::new(0),
             report: Report::Abort,
             next_at_exit: AtomicPtr::new(core::ptr::null_mut()),
             exit_since: AtomicUsize::new(0),
@@ -95,7 +102,7 @@ impl Engine {
     /// Demands of a `GlobalAlloc` that its caller does not ask for size 0.
     pub(super) fn demand_a_size(&self, layout: Layout) {
         if layout.size() == 0 {
-            self.found(Misuse::of_layout(Kind::ZeroSize, 0, layout));
+            self.found(Misuse::of_layout(Kind::ZeroSize, 0, layout).seen_at(self.deed(layout)));
         }
     }
 
@@ -247,11 +254,27 @@ impl Engine {
         }
         // SAFETY: as above.
         unsafe { record.guarded.fill(record.start, FREED) };
+        self.held.fetch_add(record.guarded.outer.size(), Relaxed);
         self.with(address, |stripe| stripe.hold(slot));
-        while let Some(record) = self.with(address, |stripe| stripe.release(self.held_bytes)) {
-            self.give_back(inner, &record, true);
-        }
+        self.release(inner);
         Some(record)
+    }
+
+    /// Gives back what the quarantine has too much.
+    fn release(&self, inner: NonNull<()>) {
+        let mut empty = 0;
+        // If all are empty, another thread is about to hold something, and will come here.
+        while self.held.load(Relaxed) > self.most_held && empty < STRIPES {
+            let index = self.hand.fetch_add(1, Relaxed) % STRIPES;
+            match self.with_index(index, Stripe::release) {
+                Some(record) => {
+                    self.held.fetch_sub(record.guarded.outer.size(), Relaxed);
+                    self.give_back(inner, &record, true);
+                    empty = 0;
+                }
+                None => empty += 1,
+            }
+        }
     }
 
     /// Gives a block back that is in no stripe any more, checked before if it was `held`.

@@ -108,7 +108,6 @@ pub(super) struct Stripe {
     /// The record that was held first and that which was held last.
     oldest: u32,
     newest: u32,
-    held_bytes: usize,
 }
 
 impl Stripe {
@@ -120,7 +119,6 @@ impl Stripe {
             free: NONE,
             oldest: NONE,
             newest: NONE,
-            held_bytes: 0,
         }
     }
 
@@ -170,7 +168,6 @@ impl Stripe {
         debug_assert_eq!(record.state, State::Retired);
         record.state = State::Held;
         record.later = NONE;
-        self.held_bytes += record.guarded.outer.size();
         match self.newest {
             NONE => self.oldest = slot,
             newest => self.records[newest as usize].later = slot,
@@ -178,20 +175,16 @@ impl Stripe {
         self.newest = slot;
     }
 
-    /// Takes the block out of the quarantine that is there for longest, if more than `most` bytes are.
-    /// It is the caller's to check and to give back.
-    pub(super) fn release(&mut self, most: usize) -> Option<Record> {
-        if self.held_bytes <= most {
-            return None;
-        }
+    /// Takes the block out of the quarantine that is there for longest. It is the caller's to check and
+    /// to give back.
+    pub(super) fn release(&mut self) -> Option<Record> {
         let slot = self.oldest;
-        let record = self.records[slot as usize];
+        let record = *self.records.get(slot as usize)?;
         debug_assert_eq!(record.state, State::Held);
         self.oldest = record.later;
         if self.oldest == NONE {
             self.newest = NONE;
         }
-        self.held_bytes -= record.guarded.outer.size();
         self.unlink(slot);
         Some(record)
     }

@@ -1,0 +1,189 @@
+//! Programs that run in a process of their own: a test starts its own executable again.
+
+use std::cell::RefCell;
+use std::env;
+use std::io::Read;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tracking::Stats;
+
+/// How long a program may take: far more than it needs.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// The variable that tells a process which program it is.
+const PROGRAM: &str = "TRACKING_TEST_PROGRAM";
+
+/// The program that this process is, if it is one.
+pub fn this() -> Option<String> {
+    env::var(PROGRAM).ok()
+}
+
+/// What a program has done.
+pub struct Outcome {
+    pub status: ExitStatus,
+    pub errors: String,
+}
+
+/// Runs a program to its end, in a process in which the test `child` is all that happens.
+#[track_caller]
+pub fn run(program: &str) -> Outcome {
+    let mut child = Command::new(env::current_exe().unwrap())
+        .args(["--exact", "child", "--nocapture", "--test-threads=1"])
+        .env(PROGRAM, program)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stderr = child.stderr.take().unwrap();
+    let errors = thread::spawn(move || {
+        let mut errors = String::new();
+        stderr.read_to_string(&mut errors).unwrap();
+        errors
+    });
+    let start = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if start.elapsed() > PATIENCE {
+            child.kill().unwrap();
+            panic!("{program}: a deadlock");
+        }
+        thread::sleep(Duration::from_millis(2));
+    };
+    Outcome { status, errors: errors.join().unwrap() }
+}
+
+/// Runs a program that is to do as it should.
+#[track_caller]
+pub fn succeeds(program: &str) {
+    let Outcome { status, errors } = run(program);
+    assert!(status.success(), "{program}: {status}\n{errors}");
+}
+
+/// What a thread does with memory: it allocates, frees, and frees again what another one left.
+fn work(round: usize) {
+    let mut blocks: Vec<Box<usize>> = (0..100).map(Box::new).collect();
+    blocks.retain(|block| !(**block + round).is_multiple_of(3));
+    let text = "text".repeat(10 + round % 7);
+    assert_eq!(text.len() % 4 + blocks.len() / 100, 0);
+}
+
+/// The live blocks and bytes, once all threads that were started are gone for good.
+fn live(stats: fn() -> Stats) -> (u64, u64) {
+    let stats = stats();
+    assert_eq!((stats.unseen_blocks, stats.unseen_bytes), (0, 0));
+    (stats.live_blocks, stats.live_bytes)
+}
+
+/// 1,000 threads, one after another, and what they leave.
+pub fn threads_in_a_row(stats: fn() -> Stats) {
+    let thread = |round| thread::spawn(move || work(round)).join().unwrap();
+    thread(0);
+    let (before, allocations) = (live(stats), stats().allocations);
+    (0..1000).for_each(thread);
+    assert_eq!(live(stats), before);
+    assert!(stats().allocations >= allocations + 1000 * 102);
+}
+
+/// 1,000 threads at once.
+pub fn threads_at_once(stats: fn() -> Stats) {
+    thread::spawn(|| work(0)).join().unwrap();
+    let before = live(stats);
+    let all_there = Barrier::new(1000);
+    thread::scope(|scope| {
+        for round in 0..1000 {
+            let all_there = &all_there;
+            let thread = thread::Builder::new().stack_size(64 << 10);
+            let work = move || {
+                work(round);
+                all_there.wait();
+                work(round);
+            };
+            thread.spawn_scoped(scope, work).unwrap();
+        }
+    });
+    assert_eq!(live(stats), before);
+}
+
+/// Allocates in the destructor of a thread-local.
+struct AtEnd(Option<Box<[u8; 100]>>);
+
+impl Drop for AtEnd {
+    fn drop(&mut self) {
+        assert_eq!(self.0.take().unwrap()[99], 1);
+        work(1);
+    }
+}
+
+thread_local! {
+    static FIRST: RefCell<Option<AtEnd>> = const { RefCell::new(None) };
+    static LAST: RefCell<Option<AtEnd>> = const { RefCell::new(None) };
+}
+
+/// Threads that allocate in destructors of thread-locals, before and after the allocator's own.
+pub fn destructors(stats: fn() -> Stats) {
+    let thread = || {
+        let at_end = || Some(AtEnd(Some(Box::new([1; 100]))));
+        // Registered before the first allocation of this function, though not of this thread.
+        FIRST.with_borrow(|_| ());
+        work(0);
+        FIRST.set(at_end());
+        LAST.set(at_end());
+    };
+    thread::spawn(thread).join().unwrap();
+    let before = live(stats);
+    for _ in 0..100 {
+        thread::spawn(thread).join().unwrap();
+    }
+    assert_eq!(live(stats), before);
+}
+
+/// Forks while other threads allocate; children allocate and free what they have from before.
+#[cfg(unix)]
+pub fn forks(stats: fn() -> Stats) {
+    let done = AtomicBool::new(false);
+    let before = thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for round in 0.. {
+                    work(round);
+                    if done.load(Ordering::Relaxed) {
+                        break;
+                    }
+                }
+            });
+        }
+        let before = stats();
+        for round in 0..200 {
+            let older = Box::new(round);
+            // SAFETY: the child calls only what works after a fork of a program with threads: the
+            // allocator under test, and the end of the process.
+            match unsafe { libc::fork() } {
+                0 => {
+                    // SAFETY: a signal that ends the child if it hangs.
+                    unsafe { libc::alarm(20) };
+                    drop(older);
+                    work(round);
+                    // SAFETY: the end.
+                    unsafe { libc::_exit(0) };
+                }
+                child => {
+                    let mut status = 0;
+                    // SAFETY: our child, and a place for its status.
+                    assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+                    assert_eq!(status, 0, "14 is the alarm: a deadlock");
+                }
+            }
+        }
+        done.store(true, Ordering::Relaxed);
+        before
+    });
+    let after = stats();
+    assert!(after.allocations > before.allocations);
+    assert_eq!((after.unseen_blocks, after.unseen_bytes), (0, 0));
+}
