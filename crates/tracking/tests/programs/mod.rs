@@ -73,27 +73,32 @@ fn work(round: usize) {
     assert_eq!(text.len() % 4 + blocks.len() / 100, 0);
 }
 
-/// The live blocks and bytes, once all threads that were started are gone for good.
-fn live(stats: fn() -> Stats) -> (u64, u64) {
-    let stats = stats();
-    assert_eq!((stats.unseen_blocks, stats.unseen_bytes), (0, 0));
-    (stats.live_blocks, stats.live_bytes)
+/// Demands that as much is live as before, but for a few blocks of the test harness, whose thread may be at
+/// work. `counts.rs` has the same with an allocator that nobody else uses, and no slack.
+#[track_caller]
+fn same_live(before: Stats, after: Stats) {
+    for stats in [before, after] {
+        assert_eq!((stats.unseen_blocks, stats.unseen_bytes), (0, 0));
+    }
+    let (blocks, bytes) = (after.live_blocks, after.live_bytes);
+    assert!(blocks.abs_diff(before.live_blocks) <= 50, "{before}\n{after}");
+    assert!(bytes.abs_diff(before.live_bytes) <= 50_000, "{before}\n{after}");
 }
 
 /// 1,000 threads, one after another, and what they leave.
 pub fn threads_in_a_row(stats: fn() -> Stats) {
     let thread = |round| thread::spawn(move || work(round)).join().unwrap();
     thread(0);
-    let (before, allocations) = (live(stats), stats().allocations);
+    let before = stats();
     (0..1000).for_each(thread);
-    assert_eq!(live(stats), before);
-    assert!(stats().allocations >= allocations + 1000 * 102);
+    same_live(before, stats());
+    assert!(stats().allocations >= before.allocations + 1000 * 102);
 }
 
 /// 1,000 threads at once.
 pub fn threads_at_once(stats: fn() -> Stats) {
     thread::spawn(|| work(0)).join().unwrap();
-    let before = live(stats);
+    let before = stats();
     let all_there = Barrier::new(1000);
     thread::scope(|scope| {
         for round in 0..1000 {
@@ -107,7 +112,7 @@ pub fn threads_at_once(stats: fn() -> Stats) {
             thread.spawn_scoped(scope, work).unwrap();
         }
     });
-    assert_eq!(live(stats), before);
+    same_live(before, stats());
 }
 
 /// Allocates in the destructor of a thread-local.
@@ -136,11 +141,11 @@ pub fn destructors(stats: fn() -> Stats) {
         LAST.set(at_end());
     };
     thread::spawn(thread).join().unwrap();
-    let before = live(stats);
+    let before = stats();
     for _ in 0..100 {
         thread::spawn(thread).join().unwrap();
     }
-    assert_eq!(live(stats), before);
+    same_live(before, stats());
 }
 
 /// Forks while other threads allocate; children allocate and free what they have from before.
