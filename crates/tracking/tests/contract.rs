@@ -4,7 +4,8 @@ use strategy::contract::Probe;
 use strategy::{BuildError, FromGlobal, Plan, Profile, StaticGlobal, Strategy};
 use tracking::{Checking, Tracking};
 
-/// Makes a strategy of an allocator that is a value.
+/// Makes a strategy of an allocator that is a value. A checking one holds back little of what is
+/// freed: line 6 wants memory to be used again soon.
 macro_rules! owned {
     ($name:ident, $allocator:ty, $kebab:literal, $new:expr) => {
         struct $name($allocator);
@@ -27,12 +28,17 @@ macro_rules! owned {
 }
 
 owned!(Counted, Tracking, "counted", Tracking::system());
-owned!(Checked, Checking, "checked", Checking::system().with_quarantine(1 << 20));
-owned!(CheckedProbe, Checking<Probe>, "checked-probe", Checking::new(Probe::new()));
+owned!(Checked, Checking, "checked", Checking::system().with_quarantine(2048));
+owned!(
+    CheckedProbe,
+    Checking<Probe>,
+    "checked-probe",
+    Checking::new(Probe::new()).with_quarantine(2048)
+);
 
 impl CheckedProbe {
     fn for_plan_in(_plan: &Plan, probe: Probe) -> Result<Self, BuildError> {
-        Ok(Self(Checking::new(probe)))
+        Ok(Self(Checking::new(probe).with_quarantine(2048)))
     }
 }
 
