@@ -1,4 +1,4 @@
-//! Counts what is allocated, finds what leaks, and catches misuse.
+#![doc = include_str!("../README.md")]
 
 mod checking;
 mod grouped;
