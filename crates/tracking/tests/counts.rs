@@ -192,16 +192,16 @@ fn a_thread_at_its_end_does_not_count_where_the_next_one_does() {
 fn memory_that_is_older_than_the_counts_does_not_wrap_around() {
     let tracking = Tracking::system();
     let old = System.allocate(layout(1000)).unwrap().cast::<u8>();
-    let grown = System.allocate(layout(500)).unwrap().cast::<u8>();
+    let large = System.allocate(layout(500)).unwrap().cast::<u8>();
     // SAFETY: from `System`, which `tracking` passes on to.
     unsafe { tracking.deallocate(old, layout(1000)) };
     // SAFETY: as above.
-    unsafe { tracking.shrink(grown, layout(500), layout(400)) }.unwrap();
+    let shrunk = unsafe { tracking.shrink(large, layout(500), layout(400)) }.unwrap().cast();
     let stats = tracking.stats();
     assert_eq!((stats.live_bytes, stats.live_blocks, stats.peak_bytes), (0, 0, 0));
     assert_eq!((stats.unseen_bytes, stats.unseen_blocks), (1100, 1));
     // SAFETY: from `shrink` with this layout.
-    unsafe { tracking.deallocate(grown, layout(400)) };
+    unsafe { tracking.deallocate(shrunk, layout(400)) };
 }
 
 /// Counts which of its methods are called, and leaves the rest to `System`.
