@@ -160,35 +160,6 @@ fn destructors_of_thread_locals_are_counted() {
 }
 
 #[test]
-fn a_thread_at_its_end_does_not_count_where_the_next_one_does() {
-    static TRACKING: Tracking = Tracking::system();
-    static TURNS: Barrier = Barrier::new(2);
-    static SEEN: AtomicUsize = AtomicUsize::new(usize::MAX);
-
-    struct AtEnd;
-    impl Drop for AtEnd {
-        fn drop(&mut self) {
-            let region = TRACKING.region();
-            TURNS.wait();
-            TURNS.wait();
-            SEEN.store(region.change().allocations as usize, Ordering::Relaxed);
-        }
-    }
-    thread_local!(static LATE: RefCell<Option<AtEnd>> = const { RefCell::new(None) });
-
-    let ending = thread::spawn(|| {
-        LATE.set(Some(AtEnd));
-        drop(ten_blocks(&TRACKING));
-    });
-    TURNS.wait();
-    // It has the seat that the other has left.
-    thread::spawn(|| drop(ten_blocks(&TRACKING))).join().unwrap();
-    TURNS.wait();
-    ending.join().unwrap();
-    assert_eq!(SEEN.load(Ordering::Relaxed), 0);
-}
-
-#[test]
 fn memory_that_is_older_than_the_counts_does_not_wrap_around() {
     let tracking = Tracking::system();
     let old = System.allocate(layout(1000)).unwrap().cast::<u8>();
