@@ -43,6 +43,13 @@ pub use self::misuse::{Kind, Misuse};
 ///     std::mem::forget(String::from("a leak of 20 bytes .")); // is written to standard error
 /// }
 /// ```
+///
+/// A reference to one is the `Allocator`, and blocks may go to other threads if the inner allocator may:
+///
+/// ```compile_fail,E0277
+/// fn shared<T: Sync>() {}
+/// shared::<tracking::Checking<std::cell::Cell<u8>>>();
+/// ```
 pub struct Checking<A = System> {
     inner: A,
     engine: Engine,
@@ -80,6 +87,9 @@ impl<A> Checking<A> {
 
     /// Calls `function` with what is found, and goes on, instead of writing it to standard error and
     /// ending the program.
+    ///
+    /// It may allocate. If it panics the program ends, since nothing may unwind out of a global
+    /// allocator.
     #[must_use]
     pub const fn on_misuse(mut self, function: fn(&Misuse)) -> Self {
         self.engine.report = Report::Call(function);

@@ -52,6 +52,13 @@ use crate::stats::Stats;
 /// same time. A thread that has none, since it is about to end or there is no memory, counts on one
 /// that is shared.
 ///
+/// It may be used by several threads at once if the wrapped allocator may:
+///
+/// ```compile_fail,E0277
+/// fn shared<T: Sync>() {}
+/// shared::<tracking::Tracking<std::cell::Cell<u8>>>();
+/// ```
+///
 /// # Memory that is older than the counts
 ///
 /// A pointer and a layout go through unchanged, so a block of the wrapped allocator may be freed here and

