@@ -228,3 +228,22 @@ impl Drop for Ledger {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thousand_threads_in_a_row_take_no_more_shards_than_one() {
+        let ledger = Ledger::new();
+        for _ in 0..1000 {
+            std::thread::scope(|scope| {
+                scope.spawn(|| ledger.allocated(1, true));
+            });
+        }
+        assert_eq!(ledger.counts().allocations(), 1000);
+        // Threads of other tests may have had a seat meanwhile, and another one was taken.
+        let shards = ledger.shards().count();
+        assert!(shards <= 20, "{shards} shards");
+    }
+}

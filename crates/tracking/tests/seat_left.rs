@@ -38,7 +38,7 @@ fn a_thread_at_its_end_does_not_count_where_the_next_one_does() {
     });
     TURNS.wait();
     // It has the seat that the other has left.
-    thread::spawn(|| ten_blocks()).join().unwrap();
+    thread::spawn(ten_blocks).join().unwrap();
     TURNS.wait();
     ending.join().unwrap();
     assert_eq!(SEEN.load(Ordering::Relaxed), 0);
