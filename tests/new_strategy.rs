@@ -8,7 +8,8 @@ use std::process::{Command, Output};
 use report::record::Status;
 
 /// What a copy needs: all that is committed but the results.
-const PARTS: [&str; 6] = ["Cargo.toml", "Cargo.lock", "benches", "crates", "scripts", "tests"];
+const PARTS: [&str; 7] =
+    ["Cargo.toml", "Cargo.lock", "benches", "crates", "examples", "scripts", "tests"];
 
 /// A copy of the workspace, below the build folder: in the same place each time, so that what was
 /// built for it once is not built again.
