@@ -7,6 +7,9 @@ use core::marker::PhantomData;
 use super::{AtomicCount, LocalCount};
 use crate::OutOfMemory;
 
+/// The least contents that a block grows to, in bytes: a cache line.
+const LEAST_GROWTH: usize = 64;
+
 /// What a shared block begins with. While its owner is unique, nothing is written there.
 ///
 /// The count comes first, where an owner's pointer points to.
@@ -62,6 +65,19 @@ impl<A> Block<A> {
         let align = self.align();
         let contents = Layout::from_size_align(bytes, align);
         Self::new(contents.map_err(|_| OutOfMemory { bytes, align })?)
+    }
+
+    /// What one of this layout grows to when there have to be `needed` bytes: twice its contents, 64
+    /// bytes or what is needed, whichever is most.
+    ///
+    /// # Errors
+    ///
+    /// If `needed` bytes would be more than a block can have. If only twice the contents would, it is
+    /// what is needed.
+    pub(super) fn grown(self, needed: usize) -> Result<Self, OutOfMemory> {
+        let least = self.of_size(needed)?;
+        let wanted = self.capacity().saturating_mul(2).max(LEAST_GROWTH).max(needed);
+        Ok(self.of_size(wanted).unwrap_or(least))
     }
 
     /// Size and alignment of the whole.
@@ -145,6 +161,20 @@ mod tests {
         struct Aligned;
         let block = Block::<Aligned>::new(Layout::new::<[u8; 100]>()).unwrap();
         assert_eq!((block.align(), block.offset()), (64, 64));
+    }
+
+    #[test]
+    fn it_grows_to_twice_its_size_or_to_what_is_needed() {
+        let grown = |bytes, needed| block(bytes, 1).unwrap().grown(needed).map(Block::capacity);
+        for (bytes, needed, expected) in
+            [(0, 1, 64), (5, 6, 64), (40, 41, 80), (40, 100, 100), (4096, 4097, 8192)]
+        {
+            assert_eq!(grown(bytes, needed), Ok(expected));
+        }
+        // Half of all that there can be does not become twice as much, but more than it was.
+        let half = isize::MAX as usize / 2;
+        assert_eq!(grown(half, half + 1), Ok(half + 1));
+        assert_eq!(grown(half, usize::MAX), Err(OutOfMemory { bytes: usize::MAX, align: 8 }));
     }
 
     #[test]

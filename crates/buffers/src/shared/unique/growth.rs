@@ -8,9 +8,6 @@ use allocator_api2::alloc::{AllocError, Allocator};
 use super::{Block, UniqueBuffer, obtain, serves};
 use crate::OutOfMemory;
 
-/// The least room that a buffer grows to when it grows by itself: a cache line.
-const LEAST_GROWTH: usize = 64;
-
 impl<A: Allocator> UniqueBuffer<A> {
     /// Appends `bytes`. If there is no room for them, the room is grown to twice what it is, to 64
     /// bytes, or to what is needed, whichever is most.
@@ -89,11 +86,8 @@ impl<A: Allocator> UniqueBuffer<A> {
 
     #[cold]
     fn grow_by(&mut self, additional: usize) -> Result<(), OutOfMemory> {
-        let needed = self.block.of_size(self.len.saturating_add(additional))?;
-        let twice = self.capacity().saturating_mul(2).max(LEAST_GROWTH);
-        let wanted = needed.capacity().max(twice);
-        // If twice the size does not exist, what is needed may.
-        self.reallocate(self.block.of_size(wanted).unwrap_or(needed))
+        let needed = self.len.saturating_add(additional);
+        self.reallocate(self.block.grown(needed)?)
     }
 
     /// Gives back the room behind the bytes that are written, and the block if there are none.
