@@ -45,6 +45,8 @@ mod both {
 
     type Make<'a, C> = &'a dyn Fn(&[u8]) -> CountedBuffer<C, Probe>;
 
+    /// The guide's sketch has two blocks and two counts: an `Arc` of a struct with a count that owns
+    /// bytes.
     pub fn count_allocator_and_bytes_are_one_block<C: Count>(
         make: impl Fn(&[u8]) -> CountedBuffer<C, Probe>,
         probe: &Probe,
@@ -217,7 +219,7 @@ mod both {
 }
 
 #[test]
-fn an_owner_is_three_words_and_none_of_it_is_free() {
+fn an_owner_is_three_words_and_an_option_of_one_too() {
     let words = |bytes: usize| bytes / size_of::<usize>();
     assert_eq!(words(size_of::<SharedBuffer>()), 3);
     assert_eq!(words(size_of::<Option<SharedBuffer<Probe>>>()), 3);
