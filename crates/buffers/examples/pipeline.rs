@@ -1,5 +1,5 @@
-//! A file is read once and parsed into parts of the one buffer that it was read into. Threads work on
-//! the parts, and what they find are parts of it as well: no contents are copied on the way.
+//! A file is read once and parsed into parts of the one buffer that it was read into. Threads work
+//! on the parts, and what they find are parts of it as well: no contents are copied on the way.
 //!
 //! ```sh
 //! cargo run -p buffers --example pipeline -- Cargo.lock

@@ -1,5 +1,5 @@
-//! Loom explores every order in which owners of a shared buffer are added and dropped on two or three
-//! threads, and what a weaker memory model than this machine's makes of it.
+//! Loom explores every order in which owners of a shared buffer are added and dropped on two or
+//! three threads, and what a weaker memory model than this machine's makes of it.
 //!
 //! ```sh
 //! RUSTFLAGS="--cfg loom" cargo test -p buffers --release --test count_loom
@@ -19,7 +19,8 @@ use loom::cell::UnsafeCell;
 use loom::thread;
 use strategy::contract::Probe;
 
-/// What loom knows about the contents of a buffer. The `Arc` is not loom's, so it orders nothing there.
+/// What loom knows about the contents of a buffer. The `Arc` is not loom's, so it orders nothing
+/// there.
 #[derive(Clone, Default)]
 struct Contents(Arc<UnsafeCell<()>>);
 
@@ -114,7 +115,8 @@ fn owners_are_added_while_others_are_dropped() {
 #[test]
 fn two_threads_clone_one_owner_that_they_borrow() {
     explore(|buffer, contents| {
-        // Not loom's, so that the count of the buffer is all that orders; loom's threads have no scope.
+        // Not loom's, so that the count of the buffer is all that orders; loom's threads have no
+        // scope.
         let shared = Arc::new(buffer);
         let threads = [(); 2].map(|()| {
             let (shared, contents) = (Arc::clone(&shared), contents.clone());

@@ -45,8 +45,8 @@ mod both {
 
     type Make<'a, C> = &'a dyn Fn(&[u8]) -> CountedBuffer<C, Probe>;
 
-    /// The guide's sketch has two blocks and two counts: an `Arc` of a struct with a count that owns
-    /// bytes.
+    /// The guide's sketch has two blocks and two counts: an `Arc` of a struct with a count that
+    /// owns bytes.
     pub fn count_allocator_and_bytes_are_one_block<C: Count>(
         make: impl Fn(&[u8]) -> CountedBuffer<C, Probe>,
         probe: &Probe,

@@ -1,8 +1,8 @@
 //! Random operations on buffers, against vectors of bytes and a count by hand.
 //!
-//! Each operation may find the backing allocator failing. After each, every buffer has the bytes that its
-//! vector has, is unique exactly if no other buffer is of its block, and the allocator has given out
-//! what the blocks need and not a byte more.
+//! Each operation may find the backing allocator failing. After each, every buffer has the bytes
+//! that its vector has, is unique exactly if no other buffer is of its block, and the allocator has
+//! given out what the blocks need and not a byte more.
 
 use std::alloc::Layout;
 

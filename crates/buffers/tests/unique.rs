@@ -37,8 +37,8 @@ fn every_size_and_alignment_is_served_and_given_back_with_its_layout() {
     }
 }
 
-/// A probe fills fresh memory, and nothing of that is ever seen. Under valgrind a byte that was read
-/// and not written is found as such.
+/// A probe fills fresh memory, and nothing of that is ever seen. Under valgrind a byte that was
+/// read and not written is found as such.
 #[test]
 fn nothing_is_read_that_was_not_written() {
     let mut buffer = UniqueBuffer::with_layout_in(layout(100, 1), Probe::new());

@@ -67,13 +67,13 @@ impl<A> Block<A> {
         Self::new(contents.map_err(|_| OutOfMemory { bytes, align })?)
     }
 
-    /// What one of this layout grows to when there have to be `needed` bytes: twice its contents, 64
-    /// bytes or what is needed, whichever is most.
+    /// What one of this layout grows to when there have to be `needed` bytes: twice its contents,
+    /// 64 bytes or what is needed, whichever is most.
     ///
     /// # Errors
     ///
-    /// If `needed` bytes would be more than a block can have. If only twice the contents would, it is
-    /// what is needed.
+    /// If `needed` bytes would be more than a block can have. If only twice the contents would, it
+    /// is what is needed.
     pub(super) fn grown(self, needed: usize) -> Result<Self, OutOfMemory> {
         let least = self.of_size(needed)?;
         let wanted = self.capacity().saturating_mul(2).max(LEAST_GROWTH).max(needed);

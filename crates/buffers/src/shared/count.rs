@@ -9,8 +9,9 @@ use core::sync::atomic::{AtomicUsize, Ordering, fence};
 #[cfg(loom)]
 use loom::sync::atomic::{AtomicUsize, Ordering, fence};
 
-/// The count up to which owners are added. As the one that finds it exceeded aborts, it is passed by at
-/// most one for each thread, and there are not as many threads as it would take to reach zero.
+/// The count up to which owners are added. As the one that finds it exceeded aborts, it is passed
+/// by at most one for each thread, and there are not as many threads as it would take to reach
+/// zero.
 const MOST: usize = isize::MAX as usize;
 
 /// A way to count owners: [`AtomicCount`] or [`LocalCount`], and no other.
@@ -18,9 +19,9 @@ pub trait Count: sealed::Count {}
 
 /// What a [`SharedBuffer`](crate::SharedBuffer) counts with: an atomic integer.
 ///
-/// The orderings are those of `Arc`. An owner is made from one that is there, so adding one needs no
-/// order ([Boost.Atomic, "Reference counting"]). Giving one up releases what its thread has read,
-/// and the last one acquires that from all others before it frees the block.
+/// The orderings are those of `Arc`. An owner is made from one that is there, so adding one needs
+/// no order ([Boost.Atomic, "Reference counting"]). Giving one up releases what its thread has
+/// read, and the last one acquires that from all others before it frees the block.
 ///
 /// [Boost.Atomic, "Reference counting"]: https://www.boost.org/doc/libs/release/libs/atomic/doc/html/atomic/usage_examples.html
 pub struct AtomicCount(AtomicUsize);
@@ -54,8 +55,8 @@ pub(super) mod sealed {
         /// return.
         fn is_one(&self) -> bool;
 
-        /// Sets the count, as if clones had been leaked: more than a test lives to leak. A count that is
-        /// too high leaks the block, and does nothing worse.
+        /// Sets the count, as if clones had been leaked: more than a test lives to leak. A count
+        /// that is too high leaks the block, and does nothing worse.
         #[cfg(test)]
         fn forge(&self, count: usize);
     }

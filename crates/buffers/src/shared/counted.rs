@@ -17,10 +17,10 @@ use crate::OutOfMemory;
 /// Immutable bytes with a count of their owners: a [`SharedBuffer`](crate::SharedBuffer) or a
 /// [`LocalBuffer`](crate::LocalBuffer), by the kind of the count.
 ///
-/// Each value is an owner of the whole and shows a part of it. A clone and a [slice](Self::slice) are
-/// further owners of the same bytes: they add one to the count and copy nothing. The last one
-/// gives the block back, with count, allocator and contents in it. What is empty or static
-/// [was never allocated](Self::from_static), and is not counted.
+/// Each value is an owner of the whole and shows a part of it. A clone and a [slice](Self::slice)
+/// are further owners of the same bytes: they add one to the count and copy nothing. The last one
+/// gives the block back, with count, allocator and contents in it. What is empty or static [was
+/// never allocated](Self::from_static), and is not counted.
 ///
 /// ```
 /// use buffers::SharedBuffer;
@@ -48,8 +48,8 @@ use crate::OutOfMemory;
 /// # Threads
 ///
 /// A [`SharedBuffer`](crate::SharedBuffer) moves to other threads and is shared with them if its
-/// allocator may be sent. That it be `Sync` is not needed: the allocator lies in the block, and only
-/// the last owner touches it, who has it alone.
+/// allocator may be sent. That it be `Sync` is not needed: the allocator lies in the block, and
+/// only the last owner touches it, who has it alone.
 ///
 /// ```
 /// use std::cell::Cell;
@@ -94,7 +94,8 @@ use crate::OutOfMemory;
 /// }
 /// ```
 ///
-/// A [`LocalBuffer`](crate::LocalBuffer) stays on its thread, since two threads would count at once:
+/// A [`LocalBuffer`](crate::LocalBuffer) stays on its thread, since two threads would count at
+/// once:
 ///
 /// ```compile_fail,E0277
 /// let text = buffers::LocalBuffer::from(b"text");
@@ -110,29 +111,29 @@ use crate::OutOfMemory;
 ///
 /// # Leaked clones
 ///
-/// A count above `isize::MAX` aborts the process, as that of `Arc` does: so many owners can only have
-/// been leaked, and a count that wraps around would free a block in use.
+/// A count above `isize::MAX` aborts the process, as that of `Arc` does: so many owners can only
+/// have been leaked, and a count that wraps around would free a block in use.
 pub struct CountedBuffer<C: Count, A: Allocator = Global> {
-    /// The first of `len` initialized bytes. They are static, or none, or, if there is an `owner`, part of
-    /// the contents of its block, with the provenance of all of it. Nobody writes them while there is
-    /// more than one owner or a borrow of the only one.
+    /// The first of `len` initialized bytes. They are static, or none, or, if there is an `owner`,
+    /// part of the contents of its block, with the provenance of all of it. Nobody writes them
+    /// while there is more than one owner or a borrow of the only one.
     start: NonNull<u8>,
     len: usize,
-    /// The block: the header at its begin is initialized, and holds the allocator that served it and
-    /// the layout that it was served for. It is not freed before `count` comes to 0, in which this
-    /// value counts for one. Has the provenance of the whole block.
+    /// The block: the header at its begin is initialized, and holds the allocator that served it
+    /// and the layout that it was served for. It is not freed before `count` comes to 0, in which
+    /// this value counts for one. Has the provenance of the whole block.
     owner: Option<NonNull<Header<C, A>>>,
 }
 
-// SAFETY: what is reached through a buffer on several threads are its bytes, which nobody writes while
-// it has several owners, and the count, which is atomic. The allocator is touched by the last owner
-// alone, on its thread: it is sent there. All that other owners did happens before (`Count::decrement`
-// and `Count::is_one`).
+// SAFETY: what is reached through a buffer on several threads are its bytes, which nobody writes
+// while it has several owners, and the count, which is atomic. The allocator is touched by the last
+// owner alone, on its thread: it is sent there. All that other owners did happens before
+// (`Count::decrement` and `Count::is_one`).
 unsafe impl<A: Allocator + Send> Send for CountedBuffer<AtomicCount, A> {}
 
 // SAFETY: a shared reference gives shared access to the bytes, and it makes further owners, which
-// another thread may drop: as good as sending one, so the argument is that of `Send`. Of the allocator
-// it shows nothing.
+// another thread may drop: as good as sending one, so the argument is that of `Send`. Of the
+// allocator it shows nothing.
 unsafe impl<A: Allocator + Send> Sync for CountedBuffer<AtomicCount, A> {}
 
 impl<C: Count> CountedBuffer<C> {
@@ -197,8 +198,8 @@ impl<C: Count, A: Allocator> CountedBuffer<C, A> {
         within(&range, self.len).map(|range| unsafe { self.part(range) })
     }
 
-    /// A further owner that shows the bytes of `part`, a borrowed part of this one: for what a parser
-    /// returns. `None` if `part` lies elsewhere.
+    /// A further owner that shows the bytes of `part`, a borrowed part of this one: for what a
+    /// parser returns. `None` if `part` lies elsewhere.
     ///
     /// ```
     /// let text = buffers::SharedBuffer::from(b"  word ");
@@ -228,14 +229,14 @@ impl<C: Count, A: Allocator> CountedBuffer<C, A> {
         if !self.is_unique() {
             return None;
         }
-        // SAFETY: this is the only owner, and `&mut self` keeps it so and borrows it alone. What others
-        // read happened before (`Count::is_one`).
+        // SAFETY: this is the only owner, and `&mut self` keeps it so and borrows it alone. What
+        // others read happened before (`Count::is_one`).
         Some(unsafe { self.shown().as_mut() })
     }
 
     /// The unique owner of the block, without a copy, if this is the only one. It has the bytes
-    /// that this one shows, and the room of the whole block. If they are not at the begin of the contents, they are
-    /// moved there.
+    /// that this one shows, and the room of the whole block. If they are not at the begin of the
+    /// contents, they are moved there.
     ///
     /// # Errors
     ///
@@ -246,13 +247,15 @@ impl<C: Count, A: Allocator> CountedBuffer<C, A> {
             Some(owner) if self.is_unique() => {
                 let only = ManuallyDrop::new(self);
                 // SAFETY: the header is initialized (the invariant of `owner`). What others did as
-                // owners happened before, and the only one is not dropped nor used as such any more.
+                // owners happened before, and the only one is not dropped nor used as such any
+                // more.
                 let Header { block, allocator, .. } = unsafe { owner.read() };
                 // SAFETY: the block is that long, since it was served for that layout.
                 let contents = unsafe { owner.cast::<u8>().add(block.offset()) };
                 if only.start != contents {
                     // SAFETY: the bytes are initialized and within the contents (the invariant of
-                    // `start`), so there is room for them at the begin, and nobody else uses the block.
+                    // `start`), so there is room for them at the begin, and nobody else uses the
+                    // block.
                     unsafe { contents.copy_from(only.start, only.len) };
                 }
                 // SAFETY: the block came from `allocator` and belongs to nobody else, as said
@@ -280,8 +283,8 @@ impl<C: Count, A: Allocator> CountedBuffer<C, A> {
         if let Some(count) = self.count() {
             count.increment();
         }
-        // SAFETY: there are `len` bytes from `start` on (its invariant), and the range begins within
-        // them (the caller's duty).
+        // SAFETY: there are `len` bytes from `start` on (its invariant), and the range begins
+        // within them (the caller's duty).
         let start = unsafe { self.start.add(range.start) };
         Self { start, len: range.end - range.start, owner: self.owner }
     }
@@ -290,8 +293,9 @@ impl<C: Count, A: Allocator> CountedBuffer<C, A> {
     #[inline]
     fn count(&self) -> Option<&C> {
         // SAFETY: the header is initialized, begins with the count, and stays as long as this value
-        // (the invariant of `owner`). The reference is to the count alone, which may be changed under
-        // it: that of the header would promise that nobody frees the block before a call returns.
+        // (the invariant of `owner`). The reference is to the count alone, which may be changed
+        // under it: that of the header would promise that nobody frees the block before a call
+        // returns.
         self.owner.map(|owner| unsafe { owner.cast::<C>().as_ref() })
     }
 
@@ -355,8 +359,8 @@ impl<C: Count, A: Allocator> From<UniqueBuffer<A>> for CountedBuffer<C, A> {
         // SAFETY: `start` is that many bytes behind the begin of its block (its invariant).
         let owner = unsafe { start.sub(block.offset()) }.cast::<Header<C, A>>();
         debug_assert!(owner.is_aligned() && size_of::<Header<C, A>>() <= block.offset());
-        // SAFETY: in front of the contents the block has room for the header of either count, at its
-        // alignment (`Block`), and nobody else owns it.
+        // SAFETY: in front of the contents the block has room for the header of either count, at
+        // its alignment (`Block`), and nobody else owns it.
         unsafe { owner.write(Header { count: C::one(), block, allocator }) };
         Self { start, len, owner: Some(owner) }
     }
@@ -380,8 +384,8 @@ impl<C: Count, A: Allocator> fmt::Debug for CountedBuffer<C, A> {
 unsafe fn release<C: Count, A: Allocator>(owner: NonNull<Header<C, A>>) {
     // SAFETY: the header is initialized, and read for the last time (the caller's duty).
     let Header { block, allocator, count: _ } = unsafe { owner.read() };
-    // SAFETY: `allocator` served the block for that layout, and nobody uses it any more (the caller's
-    // duty).
+    // SAFETY: `allocator` served the block for that layout, and nobody uses it any more (the
+    // caller's duty).
     unsafe { allocator.deallocate(owner.cast(), block.layout()) };
 }
 

@@ -48,8 +48,8 @@ impl<C: Count, A: Allocator> Buf for CountedBuffer<C, A> {
 /// message.put_slice(b"ok");
 /// assert_eq!(message.freeze(), [0, 2, b'o', b'k']);
 /// ```
-// SAFETY: `chunk_mut` is the room behind the bytes that are written, and `advance_mut` adds what the
-// caller has written of it to them.
+// SAFETY: `chunk_mut` is the room behind the bytes that are written, and `advance_mut` adds what
+// the caller has written of it to them.
 unsafe impl<A: Allocator> BufMut for UniqueBuffer<A> {
     /// As many bytes as a block can have, whether there is memory for them or not.
     #[inline]
@@ -82,8 +82,8 @@ unsafe impl<A: Allocator> BufMut for UniqueBuffer<A> {
     }
 }
 
-/// The same bytes, not copied: the buffer becomes their owner, for which [`Bytes::from_owner`] takes a
-/// small block of its own.
+/// The same bytes, not copied: the buffer becomes their owner, for which [`Bytes::from_owner`]
+/// takes a small block of its own.
 ///
 /// ```
 /// use buffers::SharedBuffer;
@@ -99,8 +99,8 @@ impl<A: Allocator + Send + 'static> From<CountedBuffer<AtomicCount, A>> for Byte
     }
 }
 
-/// A copy. The bytes of a [`Bytes`] lie in a block that has no room for the count in front, and that
-/// only its own code can free; nor does it give back a buffer that it was made of.
+/// A copy. The bytes of a [`Bytes`] lie in a block that has no room for the count in front, and
+/// that only its own code can free; nor does it give back a buffer that it was made of.
 impl<C: Count> From<Bytes> for CountedBuffer<C> {
     fn from(bytes: Bytes) -> Self {
         Self::copied_in(&bytes, Global)

@@ -16,8 +16,8 @@ impl<C: Count, A: Allocator> Deref for CountedBuffer<C, A> {
 
     #[inline]
     fn deref(&self) -> &[u8] {
-        // SAFETY: these bytes are initialized, and nobody writes or frees them while `&self` borrows
-        // their owner (`CountedBuffer`'s invariants).
+        // SAFETY: these bytes are initialized, and nobody writes or frees them while `&self`
+        // borrows their owner (`CountedBuffer`'s invariants).
         unsafe { self.shown().as_ref() }
     }
 }
@@ -27,8 +27,8 @@ impl<A: Allocator> Deref for UniqueBuffer<A> {
 
     #[inline]
     fn deref(&self) -> &[u8] {
-        // SAFETY: these bytes of the block are initialized (`UniqueBuffer`'s invariants), and `&self`
-        // keeps them from being written or freed.
+        // SAFETY: these bytes of the block are initialized (`UniqueBuffer`'s invariants), and
+        // `&self` keeps them from being written or freed.
         unsafe { self.written().as_ref() }
     }
 }
@@ -63,8 +63,8 @@ macro_rules! bytes {
             }
         }
 
-        /// Comparing and hashing is that of the bytes, so a map with buffers for keys is asked with a
-        /// slice.
+        /// Comparing and hashing is that of the bytes, so a map with buffers for keys is asked with
+        /// a slice.
         impl<$($parameters)*> Borrow<[u8]> for $buffer {
             #[inline]
             fn borrow(&self) -> &[u8] {
@@ -200,8 +200,8 @@ impl<A: Allocator> Extend<u8> for UniqueBuffer<A> {
     }
 }
 
-/// Appends, and grows as [`extend_from_slice`](UniqueBuffer::extend_from_slice) does. If there is no
-/// memory, nothing is written and the error is of the kind `OutOfMemory`.
+/// Appends, and grows as [`extend_from_slice`](UniqueBuffer::extend_from_slice) does. If there is
+/// no memory, nothing is written and the error is of the kind `OutOfMemory`.
 impl<A: Allocator> Write for UniqueBuffer<A> {
     #[inline]
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -19,8 +19,8 @@ use crate::OutOfMemory;
 /// written. It derefs to those as `[u8]`; the others can be written through
 /// [`spare_capacity_mut`](Self::spare_capacity_mut), and nobody can read them.
 ///
-/// In front of the contents its block has room for the count and for the allocator, which are written
-/// there when it is [frozen](Self::freeze). A buffer without capacity has no block.
+/// In front of the contents its block has room for the count and for the allocator, which are
+/// written there when it is [frozen](Self::freeze). A buffer without capacity has no block.
 ///
 /// ```
 /// use std::io::Write;
@@ -72,7 +72,8 @@ use crate::OutOfMemory;
 pub struct UniqueBuffer<A: Allocator = Global> {
     /// The first byte of the contents, at a multiple of `block.align()`. If `block` has contents,
     /// it is `block.offset()` bytes behind the begin of a block that `allocator` served for
-    /// `block.layout()`, with the provenance of all of it. That is not freed, and nothing else owns it.
+    /// `block.layout()`, with the provenance of all of it. That is not freed, and nothing else owns
+    /// it.
     start: NonNull<u8>,
     /// The first so many bytes of the contents are initialized; at most `block.capacity()`.
     len: usize,
@@ -83,12 +84,12 @@ pub struct UniqueBuffer<A: Allocator = Global> {
 }
 
 // SAFETY: the block belongs to the buffer alone (the invariant of `start`), so moving the buffer
-// moves all access to it. Its bytes are plain data, and it is freed through `allocator`, which may be
-// sent.
+// moves all access to it. Its bytes are plain data, and it is freed through `allocator`, which may
+// be sent.
 unsafe impl<A: Allocator + Send> Send for UniqueBuffer<A> {}
 
-// SAFETY: a shared buffer gives shared access to its bytes, which are plain data, and to `allocator`,
-// which may be shared. Nothing is written or freed without exclusive access.
+// SAFETY: a shared buffer gives shared access to its bytes, which are plain data, and to
+// `allocator`, which may be shared. Nothing is written or freed without exclusive access.
 unsafe impl<A: Allocator + Sync> Sync for UniqueBuffer<A> {}
 
 impl UniqueBuffer {
@@ -103,8 +104,8 @@ impl UniqueBuffer {
     ///
     /// # Panics
     ///
-    /// If memory is out, as `handle_alloc_error` does it (which by default aborts), and if it would be
-    /// more than `isize::MAX` bytes.
+    /// If memory is out, as `handle_alloc_error` does it (which by default aborts), and if it would
+    /// be more than `isize::MAX` bytes.
     #[must_use]
     pub fn with_capacity(bytes: usize) -> Self {
         Self::try_with_capacity(bytes).unwrap_or_else(|error| error.give_up())
@@ -174,8 +175,8 @@ impl<A: Allocator> UniqueBuffer<A> {
         Ok(Self { start, len: 0, block, allocator })
     }
 
-    /// A buffer of `allocator` of as many bytes as `contents` has, all 0, the first of them at a multiple
-    /// of its alignment.
+    /// A buffer of `allocator` of as many bytes as `contents` has, all 0, the first of them at a
+    /// multiple of its alignment.
     ///
     /// # Panics
     ///
@@ -220,8 +221,9 @@ impl<A: Allocator> UniqueBuffer<A> {
         Ok(buffer)
     }
 
-    /// Makes it a buffer that threads can share. The contents stay where they are, and the room behind
-    /// them stays part of the block: [`shrink_to_fit`](Self::shrink_to_fit) gives it back before.
+    /// Makes it a buffer that threads can share. The contents stay where they are, and the room
+    /// behind them stays part of the block: [`shrink_to_fit`](Self::shrink_to_fit) gives it back
+    /// before.
     #[inline]
     #[must_use = "the buffer is freed otherwise"]
     pub fn freeze(self) -> SharedBuffer<A> {
@@ -242,8 +244,8 @@ impl<A: Allocator> UniqueBuffer<A> {
         self.block.capacity()
     }
 
-    /// What the address of the first byte is a multiple of: the alignment that was asked for, or that
-    /// of a word, whichever is more.
+    /// What the address of the first byte is a multiple of: the alignment that was asked for, or
+    /// that of a word, whichever is more.
     #[inline]
     #[must_use]
     pub fn align(&self) -> usize {
@@ -275,8 +277,8 @@ impl<A: Allocator> UniqueBuffer<A> {
         // SAFETY: `len` is at most the size of the contents (the invariant of `len`).
         let spare = unsafe { self.start.add(self.len) }.cast::<MaybeUninit<u8>>();
         let mut spare = NonNull::slice_from_raw_parts(spare, spare_bytes);
-        // SAFETY: the contents have that many bytes from there on; `MaybeUninit` wants nothing of them,
-        // and `&mut self` makes the access exclusive.
+        // SAFETY: the contents have that many bytes from there on; `MaybeUninit` wants nothing of
+        // them, and `&mut self` makes the access exclusive.
         unsafe { spare.as_mut() }
     }
 
@@ -336,7 +338,8 @@ impl<A: Allocator> Drop for UniqueBuffer<A> {
     #[inline]
     fn drop(&mut self) {
         if !self.block.is_empty() {
-            // SAFETY: the block has contents, by the line above. Nothing uses the buffer after this.
+            // SAFETY: the block has contents, by the line above. Nothing uses the buffer after
+            // this.
             unsafe { self.release() };
         }
     }

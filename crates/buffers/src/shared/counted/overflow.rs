@@ -1,8 +1,8 @@
 //! A count that overflows ends the process, in a process of its own.
 //!
-//! The bug is that of crates whose count wraps around after 2^63 clones were leaked with `mem::forget`:
-//! it comes to zero, and the next drop frees what others use. A test does not live to leak so many, so
-//! it sets the count to what it would be then.
+//! The bug is that of crates whose count wraps around after 2^63 clones were leaked with
+//! `mem::forget`: it comes to zero, and the next drop frees what others use. A test does not live
+//! to leak so many, so it sets the count to what it would be then.
 #![cfg(all(unix, not(loom)))]
 
 use std::env;
@@ -22,8 +22,8 @@ const SIGABRT: i32 = 6;
 
 const MOST: usize = isize::MAX as usize;
 
-/// Runs the test of this name once more in a process of its own, which goes through `leak` and is to
-/// abort in it.
+/// Runs the test of this name once more in a process of its own, which goes through `leak` and is
+/// to abort in it.
 fn aborts(test: &str, leak: fn()) {
     if env::var_os(CHILD).is_some() {
         // A panic that somebody catches would be no end.

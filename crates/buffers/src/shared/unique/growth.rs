@@ -68,8 +68,8 @@ impl<A: Allocator> UniqueBuffer<A> {
     ///
     /// # Panics
     ///
-    /// If memory is out, as `handle_alloc_error` does it (which by default aborts), and if it would be
-    /// more than `isize::MAX` bytes.
+    /// If memory is out, as `handle_alloc_error` does it (which by default aborts), and if it would
+    /// be more than `isize::MAX` bytes.
     pub fn reserve(&mut self, additional: usize) {
         self.try_reserve(additional).unwrap_or_else(|error| error.give_up());
     }
@@ -145,8 +145,8 @@ impl<A: Allocator> UniqueBuffer<A> {
         let whole = unsafe { self.whole() };
         let (from, to) = (self.block.layout(), new.layout());
         let whole = if to.size() > from.size() {
-            // SAFETY: `allocator` served the block for `from`, and it is not freed (the invariant of
-            // `start`). `to` is the larger one, by the line above.
+            // SAFETY: `allocator` served the block for `from`, and it is not freed (the invariant
+            // of `start`). `to` is the larger one, by the line above.
             unsafe { self.allocator.grow(whole, from, to) }?
         } else {
             // SAFETY: as above, but `to` is not the larger one.
@@ -166,8 +166,8 @@ impl<A: Allocator> UniqueBuffer<A> {
     pub(super) unsafe fn release(&mut self) {
         // SAFETY: the block has contents (the caller's duty).
         let whole = unsafe { self.whole() };
-        // SAFETY: `allocator` served the block for that layout, and it is not freed (the invariant of
-        // `start`), nor is it after this (the caller's duty).
+        // SAFETY: `allocator` served the block for that layout, and it is not freed (the invariant
+        // of `start`), nor is it after this (the caller's duty).
         unsafe { self.allocator.deallocate(whole, self.block.layout()) };
     }
 
@@ -179,7 +179,8 @@ impl<A: Allocator> UniqueBuffer<A> {
     #[inline]
     unsafe fn whole(&self) -> NonNull<u8> {
         debug_assert!(!self.block.is_empty());
-        // SAFETY: `start` is that many bytes behind the begin of its block (the invariant of `start`).
+        // SAFETY: `start` is that many bytes behind the begin of its block (the invariant of
+        // `start`).
         unsafe { self.start.sub(self.block.offset()) }
     }
 }
