@@ -23,7 +23,8 @@ pub struct Stats {
     /// Blocks that are allocated and not freed.
     pub live_blocks: u64,
     /// The most that `live_bytes` has been. It is exact if one thread does all the allocating. With
-    /// several, it is off by less than 64 KiB for each thread that ever was at the same time.
+    /// several, it is off by at most 64 KiB for each thread that ever was there at the same time, and 64 KiB
+    /// more.
     pub peak_bytes: u64,
     /// Allocations that were served.
     pub allocations: u64,

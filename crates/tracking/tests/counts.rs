@@ -78,7 +78,7 @@ fn the_peak_of_several_threads_is_within_its_bound() {
     });
     let most = THREADS * 100 * 1000;
     let peak = tracking.stats().peak_bytes;
-    assert!(peak.abs_diff(most) <= THREADS * (64 << 10), "{peak} is far from {most}");
+    assert!(peak.abs_diff(most) <= (THREADS + 1) * (64 << 10), "{peak} is far from {most}");
     assert_eq!(live(tracking.stats()), (0, 0));
 }
 
@@ -90,7 +90,7 @@ fn what_one_thread_frees_for_another_is_told_to_the_peak() {
         thread::scope(|scope| scope.spawn(|| drop(block)).join().unwrap());
     }
     let stats = tracking.stats();
-    assert!(stats.peak_bytes <= (1 << 20) + (128 << 10), "{stats}");
+    assert!(stats.peak_bytes <= (1 << 20) + (192 << 10), "{stats}");
     assert_eq!(live(stats), (0, 0));
 }
 
