@@ -16,8 +16,9 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
 
-use allocator_api2::alloc::{Allocator, Global, Layout};
+use allocator_api2::alloc::{Allocator, Layout};
 use buffers::{OutOfMemory, SharedBuffer, UniqueBuffer};
+use tracking::Tracking;
 
 /// What was found in a file. The words are parts of the buffer that it was read into.
 pub struct Findings<A: Allocator> {
@@ -106,7 +107,9 @@ pub fn lies_in<A: Allocator>(findings: &Findings<A>, file: &SharedBuffer<A>) -> 
 fn main() -> Result<(), Box<dyn Error>> {
     let readme = || Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let path = env::args_os().nth(1).map_or_else(readme, PathBuf::from);
-    let file = read(&path, Global).map_err(|error| format!("{}: {error}", path.display()))?;
+    // Counts the blocks for contents, of which there is one.
+    let memory = Tracking::system();
+    let file = read(&path, &memory).map_err(|error| format!("{}: {error}", path.display()))?;
 
     let findings = work(&file, thread::available_parallelism().map_or(1, NonZero::get));
     assert!(lies_in(&findings, &file), "a word was copied");
@@ -116,8 +119,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("the longest word: {}", word.escape_ascii());
     }
 
+    let stats = memory.stats();
+    println!("blocks for contents: {}, of {} bytes", stats.allocations, stats.allocated_bytes);
+
     // When nobody else has a part of it any more, it can be written again without a copy.
     drop(longest);
     println!("it can be written again: {}", file.try_into_unique().is_ok());
+    assert_eq!(memory.stats().allocations, 1, "contents were copied");
     Ok(())
 }

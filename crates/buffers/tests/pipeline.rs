@@ -11,6 +11,7 @@ use allocator_api2::alloc::Global;
 use buffers::SharedBuffer;
 use pipeline::{Findings, lies_in, read, work};
 use strategy::contract::Probe;
+use tracking::Tracking;
 
 /// Texts of this repository.
 fn files() -> Vec<PathBuf> {
@@ -52,6 +53,21 @@ fn one_block_is_all_that_is_allocated_for_contents() {
         assert_eq!(probe.blocks_out(), 1, "what was found keeps the file alive");
         drop(found);
         assert_eq!((probe.bytes_out(), probe.fault()), (0, None));
+    }
+}
+
+/// The same, as a program sees it that has `tracking` and no probe.
+#[test]
+fn tracking_counts_one_block_however_many_threads_work() {
+    for path in files() {
+        let memory = Tracking::system();
+        let file = read(&path, &memory).unwrap();
+        let region = memory.region_of_all_threads();
+        let found = work(&file, 7);
+        region.assert_nothing_happened();
+        assert_eq!((memory.stats().allocations, memory.stats().live_blocks), (1, 1));
+        drop((file, found));
+        assert_eq!(memory.stats().live_bytes, 0);
     }
 }
 

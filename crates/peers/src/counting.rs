@@ -2,7 +2,7 @@
 
 use strategy::{BuildError, FromGlobal, Plan, Profile, Role, StaticGlobal, Strategy};
 use strategy_system::{System, SystemAgain};
-use tracking::Tracking;
+use tracking::{Checking, Tracking};
 use workloads::{Case, Description, Pair, Workload};
 
 use crate::Visitor;
@@ -27,6 +27,18 @@ impl StaticGlobal for Tracked {
     const GLOBAL: &'static Tracking = {
         static TRACKING: Tracking = Tracking::system();
         &TRACKING
+    };
+}
+
+/// System under `Checking`, as a program installs it.
+#[derive(Debug)]
+struct Checked;
+
+impl StaticGlobal for Checked {
+    type Global = Checking;
+    const GLOBAL: &'static Checking = {
+        static CHECKING: Checking = Checking::system();
+        &CHECKING
     };
 }
 
@@ -61,6 +73,13 @@ wrapped!(
     "System under `tracking::Tracking`, which counts on a shard a thread"
 );
 
+wrapped!(
+    Checked,
+    "checking",
+    Role::Ours,
+    "System under `tracking::Checking`, which records, guards and holds back blocks"
+);
+
 pub(crate) fn visit(visitor: &mut Visitor<'_>) {
     one(&mut Row { family: FAMILY, work: Named("peers-tracking", Pair::<64>), visitor });
     two(&mut |case| visitor(FAMILY, case));
@@ -74,6 +93,7 @@ fn one<W: Workload + Copy + 'static>(row: &mut Row<'_, '_, W>) {
         row.strategy::<crate::contenders::Cap>();
     }
     row.strategy::<Tracked>();
+    row.strategy::<Checked>();
     row.again();
 }
 
