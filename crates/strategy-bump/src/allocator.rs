@@ -31,6 +31,7 @@ unsafe impl<A: Allocator> Allocator for &Bump<A> {
 
     #[inline]
     unsafe fn deallocate(&self, pointer: NonNull<u8>, layout: Layout) {
+        self.blocks.freed(pointer, layout.size());
         if self.is_newest(pointer) {
             // SAFETY: the caller's block starts at the cursor and has `layout.size()` bytes, which
             // nobody uses from now on.
@@ -57,12 +58,14 @@ unsafe impl<A: Allocator> Allocator for &Bump<A> {
             // The end of the block stays where it is, its start moves down.
             // SAFETY: both blocks have at least `old.size()` bytes, which may overlap.
             unsafe { block.copy_from(pointer, old.size()) };
+            self.blocks.resized(pointer, old.size(), block, new.size());
             block
         } else {
             let block = self.carve(new).ok_or(AllocError)?;
             // SAFETY: both blocks have at least `old.size()` bytes, and one that was just
             // carved overlaps no live one.
             unsafe { block.copy_from_nonoverlapping(pointer, old.size()) };
+            self.blocks.freed(pointer, old.size());
             block
         };
         Ok(NonNull::slice_from_raw_parts(block, new.size()))
@@ -111,14 +114,17 @@ unsafe impl<A: Allocator> Allocator for &Bump<A> {
             // SAFETY: the block starts at the cursor, and its first `raise` bytes are in use by
             // nobody once its contents are moved.
             unsafe { self.raise_cursor(raise) };
+            self.blocks.resized(pointer, old.size(), block, new.size());
             block
         } else if pointer.addr().get().is_multiple_of(new.align()) {
+            self.blocks.resized(pointer, old.size(), pointer, new.size());
             pointer
         } else {
             let block = self.carve(new).ok_or(AllocError)?;
             // SAFETY: both blocks have at least `new.size()` bytes, and one that was just
             // carved overlaps no live one.
             unsafe { block.copy_from_nonoverlapping(pointer, new.size()) };
+            self.blocks.freed(pointer, old.size());
             block
         };
         Ok(NonNull::slice_from_raw_parts(block, new.size()))

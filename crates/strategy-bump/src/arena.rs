@@ -7,6 +7,7 @@ use core::ptr::NonNull;
 
 use allocator_api2::alloc::{Allocator, Global, handle_alloc_error};
 use strategy::BuildError;
+use strategy::memcheck::{self, Blocks};
 
 use crate::Builder;
 use crate::arithmetic::{self, CHUNK_ALIGN, ChunkShape, Growth};
@@ -142,6 +143,8 @@ pub struct Bump<A: Allocator = Global> {
     pub(crate) newest: Cell<Option<NonNull<Footer>>>,
     /// The bytes used in all chunks but the newest, as [`Bump::used_bytes`] counts them.
     pub(crate) used_in_older: Cell<usize>,
+    /// The blocks that were carved and not freed, for memcheck.
+    pub(crate) blocks: Blocks,
     pub(crate) supply: Supply<A>,
 }
 
@@ -227,6 +230,7 @@ impl<A: Allocator> Bump<A> {
             top: Cell::new(nowhere.get()),
             newest: Cell::new(None),
             used_in_older: Cell::new(0),
+            blocks: Blocks::new(),
             supply: Supply::Own(Source::new(backing, growth, limit)),
         }
     }
@@ -236,6 +240,7 @@ impl<A: Allocator> Bump<A> {
     #[inline]
     pub fn reset(&mut self) {
         let Some(newest) = self.newest.get() else { return };
+        self.blocks.all_freed();
         // SAFETY: a footer of the chain is initialized, and only `&mut self` changes the chain.
         let footer = unsafe { newest.as_ref() };
         if footer.older.get().is_some() {
@@ -246,6 +251,7 @@ impl<A: Allocator> Bump<A> {
         debug_assert_eq!(self.chunk_start.get(), footer.start.addr().get());
         debug_assert_eq!(self.top.get(), newest.addr().get());
         self.cursor.set(newest.cast());
+        memcheck::unused(footer.start, newest.addr().get() - footer.start.addr().get());
     }
 
     /// The bytes taken from the backing allocator and not given back, footers included, by the
@@ -312,6 +318,7 @@ impl<A: Allocator> Bump<A> {
 
 impl<A: Allocator> Drop for Bump<A> {
     fn drop(&mut self) {
+        self.blocks.ended();
         let chain = self.newest.take();
         // SAFETY: `chain` is all of the chunks. No block is in use: each borrows the arena.
         unsafe { self.give_back(chain) };

@@ -3,6 +3,7 @@
 use core::ptr::NonNull;
 
 use allocator_api2::alloc::Allocator;
+use strategy::memcheck;
 
 use crate::Bump;
 use crate::arithmetic::CHUNK_ALIGN;
@@ -26,6 +27,7 @@ impl<A: Allocator> Bump<A> {
         self.chunk_start.set(chunk.start.addr().get());
         self.top.set(footer.addr().get());
         self.cursor.set(footer.cast());
+        memcheck::unused(chunk.start, chunk.layout.size() - FOOTER);
     }
 
     /// Gives back the chunks of a scope's arena, of which nothing is used any more, but the

@@ -4,6 +4,7 @@ use core::cell::Cell;
 use core::ptr::NonNull;
 
 use allocator_api2::alloc::{AllocError, Allocator, Layout};
+use strategy::memcheck;
 
 use crate::arithmetic::{self, CHUNK_ALIGN, ChunkShape};
 
@@ -41,6 +42,8 @@ pub(crate) fn take(
     // invariant of `ChunkShape`).
     let footer = unsafe { start.add(shape.footer_offset) }.cast::<Footer>();
     debug_assert!(footer.is_aligned());
+    memcheck::taken(start, shape.layout.size());
+    memcheck::record_made(footer.cast(), FOOTER);
     // Read only now: a backing allocator that itself uses the arena may have added a chunk.
     let older = Cell::new(newest.get());
     // SAFETY: the footer's bytes fit behind `footer_offset`, which is a multiple of `CHUNK_ALIGN`,
@@ -58,6 +61,8 @@ pub(crate) fn take(
 pub(crate) unsafe fn give_back(backing: &impl Allocator, footer: NonNull<Footer>) {
     // SAFETY: `take` initialized the footer, and the chunk is still taken (the caller's duty).
     let Footer { start, layout, .. } = unsafe { footer.read() };
+    memcheck::record_gone(footer.cast(), FOOTER);
+    memcheck::returned(start, layout.size());
     // SAFETY: `take` got `start` from `backing` with `layout` (the invariants of the fields).
     unsafe { backing.deallocate(start, layout) };
 }

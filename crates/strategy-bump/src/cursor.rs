@@ -1,8 +1,10 @@
 //! The cursor: how blocks are carved from the free bytes, and bytes become free again.
 
+use core::num::NonZero;
 use core::ptr::NonNull;
 
 use allocator_api2::alloc::{Allocator, Layout};
+use strategy::memcheck;
 
 use crate::{Bump, arithmetic};
 
@@ -10,10 +12,12 @@ impl<A: Allocator> Bump<A> {
     /// Carves a block from the newest chunk, or else from a new one.
     #[inline(always)]
     pub(crate) fn carve(&self, layout: Layout) -> Option<NonNull<u8>> {
-        match self.carve_from_newest(layout) {
-            Some(block) => Some(block),
-            None => self.carve_otherwise(layout),
-        }
+        let block = match self.carve_from_newest(layout) {
+            Some(block) => block,
+            None => self.carve_otherwise(layout)?,
+        };
+        self.blocks.allocated(block, layout.size());
+        Some(block)
     }
 
     #[inline(always)]
@@ -36,7 +40,7 @@ impl<A: Allocator> Bump<A> {
     }
 
     /// Carves a block of `new` that ends where the newest one of `old_size` bytes ends, whose place
-    /// it overlaps. `None` as in [`arithmetic::carve`].
+    /// it overlaps. `None` as in [`arithmetic::carve`]. The caller tells `blocks` of it.
     ///
     /// # Safety
     ///
@@ -53,6 +57,7 @@ impl<A: Allocator> Bump<A> {
         // `new.size() >= old_size` (the caller's duty) it is at most `cursor_address`: the pointer
         // stays inside the chunk that `cursor` has the provenance of (its invariant).
         let block = unsafe { cursor.sub(cursor_address - address) };
+        memcheck::opened(block, cursor_address - address);
         self.cursor.set(block);
         Some(block)
     }
@@ -75,6 +80,14 @@ impl<A: Allocator> Bump<A> {
         // SAFETY: the bytes are those of a block of the newest chunk (the caller's duty), so their
         // end is inside the chunk that `cursor` has the provenance of.
         self.cursor.set(unsafe { self.cursor.get().add(bytes) });
+    }
+
+    /// Tells memcheck that so many bytes of the newest chunk from an address on are free.
+    #[inline(always)]
+    pub(crate) fn unused(&self, start: usize, bytes: usize) {
+        if let Some(start) = NonZero::new(start) {
+            memcheck::unused(self.cursor.get().with_addr(start), bytes);
+        }
     }
 
     /// The blocks that the newest chunk has no room for.

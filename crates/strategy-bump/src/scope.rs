@@ -4,6 +4,7 @@ use core::cell::Cell;
 use core::ptr::NonNull;
 
 use allocator_api2::alloc::Allocator;
+use strategy::memcheck::Blocks;
 
 use crate::arena::{Bump, Supply};
 use crate::arithmetic;
@@ -117,6 +118,7 @@ impl<'o, A: Allocator> Scope<'o, A> {
             top: Cell::new(split),
             newest: Cell::new(None),
             used_in_older: Cell::new(0),
+            blocks: Blocks::new(),
             supply: Supply::Lent(NonNull::from(outer)),
         };
         outer.chunk_start.set(split);
@@ -127,6 +129,7 @@ impl<'o, A: Allocator> Scope<'o, A> {
 impl<A: Allocator> Drop for Scope<'_, A> {
     #[inline]
     fn drop(&mut self) {
+        self.inner.blocks.ended();
         // If the arena has taken a chunk in the meantime, its cursor is in that one, and the rest
         // of the older chunk stays unused until the reset.
         if self.outer.newest.get() == self.newest {
@@ -134,7 +137,8 @@ impl<A: Allocator> Drop for Scope<'_, A> {
             debug_assert!(self.outer.chunk_start.get() <= self.outer.cursor.get().addr().get());
             // From here on `inner` must not allocate from what it was lent; nobody but `self` has
             // it any more.
-            self.outer.chunk_start.set(self.chunk_start);
+            let lent = self.outer.chunk_start.replace(self.chunk_start) - self.chunk_start;
+            self.outer.unused(self.chunk_start, lent);
         }
         if self.inner.newest.get().is_some() {
             self.inner.leave_the_largest_to(self.outer);

@@ -3,6 +3,7 @@
 use core::ptr::NonNull;
 
 use allocator_api2::alloc::{AllocError, Allocator, Layout};
+use strategy::memcheck;
 
 use crate::block_pool::LEAST_ALIGN;
 use crate::{BlockPool, SyncHandle, SyncPool};
@@ -20,6 +21,9 @@ unsafe trait Blocks {
 
     /// The layout of a block.
     fn block(&self) -> Layout;
+
+    /// The blocks that are out, for memcheck.
+    fn out(&self) -> &memcheck::Blocks;
 
     /// Takes a block out. `block().size()` is above 0.
     fn take(&self) -> Result<NonNull<u8>, AllocError>;
@@ -45,10 +49,18 @@ unsafe trait Blocks {
         if layout.size().wrapping_sub(1) < self.block().size() && self.aligns(layout) {
             let block = self.take()?;
             debug_assert!(block.addr().get().is_multiple_of(layout.align()));
-            return Ok(NonNull::slice_from_raw_parts(block, self.block().size()));
+            self.out().allocated(block, layout.size());
+            return Ok(self.served(block, layout));
         }
         core::hint::cold_path();
         if layout.size() == 0 && self.aligns(layout) { Ok(empty(layout)) } else { Err(AllocError) }
+    }
+
+    /// What the caller gets of a whole block.
+    #[inline]
+    fn served(&self, block: NonNull<u8>, layout: Layout) -> NonNull<[u8]> {
+        let bytes = memcheck::served(self.block().size(), layout.size());
+        NonNull::slice_from_raw_parts(block, bytes)
     }
 
     /// A served block under a new layout: the same one, or a dangling pointer in its place.
@@ -69,12 +81,13 @@ unsafe trait Blocks {
         if new.size() > self.block().size() || !self.aligns(new) {
             return Err(AllocError);
         }
+        self.out().resized(pointer, old.size(), pointer, new.size());
         if new.size() == 0 {
             // SAFETY: `old.size()` is above 0, so `pointer` came from `take`; the caller owns it.
             unsafe { self.give_back(pointer) };
             return Ok(empty(new));
         }
-        Ok(NonNull::slice_from_raw_parts(pointer, self.block().size()))
+        Ok(self.served(pointer, new))
     }
 }
 
@@ -95,6 +108,11 @@ macro_rules! blocks {
             #[inline]
             fn block(&self) -> Layout {
                 <$source>::block(self)
+            }
+
+            #[inline]
+            fn out(&self) -> &memcheck::Blocks {
+                <$source>::out(self)
             }
 
             #[inline]
@@ -132,6 +150,7 @@ macro_rules! blocks {
             unsafe fn deallocate(&self, pointer: NonNull<u8>, layout: Layout) {
                 // A block got with a size above 0 is freed with one, since the layout fits.
                 if layout.size() > 0 {
+                    self.out().freed(pointer, layout.size());
                     // SAFETY: the caller got `pointer` from this pool with a size above 0, so it
                     // came from `take`, and gives it up.
                     unsafe { Blocks::give_back(*self, pointer) };

@@ -5,6 +5,7 @@ use core::fmt;
 use core::ptr::NonNull;
 
 use allocator_api2::alloc::{AllocError, Allocator, Global, Layout};
+use strategy::memcheck::{self, Blocks};
 
 use crate::OutOfMemory;
 use crate::chunks::Chunks;
@@ -80,6 +81,8 @@ pub struct BlockPool<A: Allocator = Global> {
     /// one panicked, what it was to add stays promised. The capacity of `free` is this at least
     /// where `grow` has just made room, and may be less before that.
     promised: Cell<usize>,
+    /// The blocks that are out, for memcheck: told of by who takes a block out and knows what for.
+    out: Blocks,
     /// Where all memory came from.
     backing: A,
 }
@@ -122,6 +125,7 @@ impl<A: Allocator> BlockPool<A> {
             block: block_of(block),
             chunks: Chunks::new(),
             promised: Cell::new(0),
+            out: Blocks::new(),
             backing,
         }
     }
@@ -189,7 +193,9 @@ impl<A: Allocator> BlockPool<A> {
     /// ```
     pub fn reset(&mut self) {
         self.free.clear();
+        self.out.all_freed();
         for (first, blocks) in self.chunks.iter() {
+            memcheck::unused(first, blocks * self.block.size());
             // SAFETY: the stack was cleared, and has room for every block (the invariant of
             // `free`); the chunk has `blocks` blocks of this size from `first` on. All are free:
             // whoever could still use one would borrow the pool.
@@ -231,6 +237,12 @@ impl<A: Allocator> BlockPool<A> {
     #[must_use]
     pub const fn backing(&self) -> &A {
         &self.backing
+    }
+
+    /// The blocks that are out, for memcheck.
+    #[inline]
+    pub(crate) const fn out(&self) -> &Blocks {
+        &self.out
     }
 
     /// Takes a block out. The caller has made sure that `block.size()` is above 0.
@@ -304,6 +316,8 @@ impl<A: Allocator> BlockPool<A> {
 
 impl<A: Allocator> Drop for BlockPool<A> {
     fn drop(&mut self) {
+        self.out.never_freed();
+        self.out.ended();
         // SAFETY: `grow` is the only caller of `add` and passes `self.backing`; whoever could still
         // use a block would borrow the pool.
         unsafe { self.chunks.release(&self.backing) };

@@ -8,6 +8,7 @@ use core::cell::Cell;
 use core::ptr::NonNull;
 
 use allocator_api2::alloc::{AllocError, Allocator, Layout};
+use strategy::memcheck;
 
 /// The record at the end of a chunk.
 #[derive(Clone, Copy)]
@@ -75,6 +76,8 @@ impl Chunks {
         let start = backing.allocate(layout)?.cast::<u8>();
         // SAFETY: `record_offset + size_of::<Chunk>() == layout.size()`, by `chunk_layout`.
         let record = unsafe { start.add(record_offset) }.cast::<Chunk>();
+        memcheck::taken(start, layout.size());
+        memcheck::record_made(record.cast(), size_of::<Chunk>());
         let older = self.newest.get();
         // SAFETY: as above, and aligned, since `chunk_layout` aligns both `start` and the offset.
         unsafe { record.write(Chunk { start, layout, blocks, older }) };
@@ -125,6 +128,8 @@ impl Chunks {
             // `next` has moved on.
             let Chunk { start, layout, older, .. } = unsafe { record.read() };
             next = older;
+            memcheck::record_gone(record.cast(), size_of::<Chunk>());
+            memcheck::returned(start, layout.size());
             // SAFETY: the chunk came from `backing` with `layout` (the caller's duty and `add`).
             unsafe { backing.deallocate(start, layout) };
         }

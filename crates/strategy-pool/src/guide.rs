@@ -5,6 +5,7 @@ use core::fmt;
 use core::ptr::NonNull;
 
 use allocator_api2::alloc::{AllocError, Allocator, Global, Layout};
+use strategy::memcheck::{self, Blocks};
 
 use crate::OutOfMemory;
 use crate::allocator::empty;
@@ -70,6 +71,8 @@ pub struct GuidePool<A: Allocator = Global> {
     /// Every block: allocated from `backing` with `layout`, and freed by `drop` only.
     all: RefCell<Vec<NonNull<u8>>>,
     layout: Layout,
+    /// The blocks that are out, for memcheck.
+    out: Blocks,
     /// Where the blocks come from. The lists are the global allocator's.
     backing: A,
 }
@@ -92,7 +95,8 @@ impl<A: Allocator> GuidePool<A> {
     ///
     /// If there is no memory for them.
     pub fn new_in(layout: Layout, initial_blocks: usize, backing: A) -> Result<Self, OutOfMemory> {
-        let pool = Self { free: RefCell::default(), all: RefCell::default(), layout, backing };
+        let (free, all) = (RefCell::default(), RefCell::default());
+        let pool = Self { free, all, layout, out: Blocks::new(), backing };
         let blocks = if layout.size() == 0 { 0 } else { initial_blocks };
         let out_of_memory = OutOfMemory { blocks, block: layout };
         // The lists first: a number that does not exist ends here, before any block is allocated.
@@ -145,7 +149,15 @@ impl<A: Allocator> GuidePool<A> {
         }
         let popped = self.free.borrow_mut().pop();
         let block = popped.map_or_else(|| self.allocate_block(), Ok)?;
-        Ok(NonNull::slice_from_raw_parts(block, self.layout.size()))
+        self.out.allocated(block, layout.size());
+        Ok(self.served(block, layout))
+    }
+
+    /// What the caller gets of a whole block.
+    #[inline]
+    fn served(&self, block: NonNull<u8>, layout: Layout) -> NonNull<[u8]> {
+        let bytes = memcheck::served(self.layout.size(), layout.size());
+        NonNull::slice_from_raw_parts(block, bytes)
     }
 
     /// A new block, which is not on the list of free ones.
@@ -158,6 +170,7 @@ impl<A: Allocator> GuidePool<A> {
             return Err(AllocError);
         }
         self.all.borrow_mut().push(block);
+        memcheck::taken(block, self.layout.size());
         Ok(block)
     }
 
@@ -199,12 +212,13 @@ impl<A: Allocator> GuidePool<A> {
         if !self.serves(new) {
             return Err(AllocError);
         }
+        self.out.resized(block, old.size(), block, new.size());
         if new.size() == 0 {
             // SAFETY: `old.size()` is above 0, so it is a block; the caller owns it.
             unsafe { self.give_back(block) };
             return Ok(empty(new));
         }
-        Ok(NonNull::slice_from_raw_parts(block, self.layout.size()))
+        Ok(self.served(block, new))
     }
 }
 
@@ -221,6 +235,7 @@ unsafe impl<A: Allocator> Allocator for &GuidePool<A> {
     #[inline]
     unsafe fn deallocate(&self, block: NonNull<u8>, layout: Layout) {
         if layout.size() > 0 {
+            self.out.freed(block, layout.size());
             // SAFETY: the caller got the block from this pool with a size above 0 and gives it up.
             unsafe { self.give_back(block) };
         }
@@ -249,7 +264,10 @@ unsafe impl<A: Allocator> Allocator for &GuidePool<A> {
 
 impl<A: Allocator> Drop for GuidePool<A> {
     fn drop(&mut self) {
+        self.out.never_freed();
+        self.out.ended();
         for block in self.all.get_mut().drain(..) {
+            memcheck::returned(block, self.layout.size());
             // SAFETY: every block came from `backing` with `layout` (the invariant of `all`);
             // whoever could still use it would borrow the pool.
             unsafe { self.backing.deallocate(block, self.layout) };

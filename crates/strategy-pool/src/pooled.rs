@@ -41,6 +41,7 @@ impl<T, A: Allocator> Drop for Slot<'_, T, A> {
     #[inline]
     fn drop(&mut self) {
         if size_of::<T>() > 0 {
+            self.blocks.out().freed(self.pointer.cast(), size_of::<T>());
             // SAFETY: taken from `blocks` and not given back (the invariant of `pointer`), and a
             // slot is dropped at most once.
             unsafe { self.blocks.give_back(self.pointer.cast()) };

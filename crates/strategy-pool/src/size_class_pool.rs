@@ -25,6 +25,7 @@ use core::fmt;
 use core::ptr::NonNull;
 
 use allocator_api2::alloc::{AllocError, Allocator, Global, Layout};
+use strategy::memcheck::{self, Blocks};
 
 use crate::allocator::empty;
 use crate::chunks::Chunks;
@@ -108,6 +109,9 @@ pub struct SizeClassPool<A: Allocator = Global> {
     /// The blocks of all classes, in lines of 64 bytes. Only `reset` and `drop` take blocks back
     /// that are out.
     chunks: Chunks,
+    /// The blocks of classes that are out, for memcheck. Those that no class serves are known to it
+    /// by the backing allocator.
+    out: Blocks,
     /// The blocks that no class serves.
     large: LargeBlocks,
     /// Where all memory came from.
@@ -139,6 +143,7 @@ impl<A: Allocator> SizeClassPool<A> {
             classes: [const { Class { free: FreeStack::new(), blocks: Cell::new(0) } }; CLASSES],
             region: Region::new(),
             chunks: Chunks::new(),
+            out: Blocks::new(),
             large: LargeBlocks::new(),
             backing,
         }
@@ -162,6 +167,10 @@ impl<A: Allocator> SizeClassPool<A> {
         for class in &mut self.classes {
             class.free.clear();
             class.blocks.set(0);
+        }
+        self.out.all_freed();
+        for (first, lines) in self.chunks.iter() {
+            memcheck::unused(first, lines * LINE.size());
         }
         self.region = Region::new();
         self.chunks.rewind();
@@ -204,9 +213,17 @@ impl<A: Allocator> SizeClassPool<A> {
             && let Some(block) = self.class(index).free.pop()
         {
             debug_assert!(self.cut_for(block, index), "the free block is not one of its class");
-            return Ok(NonNull::slice_from_raw_parts(block, class_bytes(index)));
+            return Ok(self.served(block, index, layout));
         }
         self.block_not_at_hand(layout)
+    }
+
+    /// What the caller gets of a block of a class that was taken for `layout`.
+    #[inline]
+    fn served(&self, block: NonNull<u8>, index: usize, layout: Layout) -> NonNull<[u8]> {
+        self.out.allocated(block, layout.size());
+        let bytes = memcheck::served(class_bytes(index), layout.size());
+        NonNull::slice_from_raw_parts(block, bytes)
     }
 
     /// The class at an index of `class_of`.
@@ -230,6 +247,7 @@ impl<A: Allocator> SizeClassPool<A> {
             // SAFETY: no class serves `layout`; the rest is the caller's duty.
             return unsafe { self.give_back_without_class(block, layout) };
         };
+        self.out.freed(block, layout.size());
         debug_assert!(
             self.cut_for(block, index),
             "the block is not one of this pool's, or of another class"
@@ -265,7 +283,9 @@ impl<A: Allocator> SizeClassPool<A> {
         if let Some(class) = new_class
             && old_class == Some(class)
         {
-            return Ok(NonNull::slice_from_raw_parts(block, class_bytes(class)));
+            self.out.resized(block, old.size(), block, new.size());
+            let bytes = memcheck::served(class_bytes(class), new.size());
+            return Ok(NonNull::slice_from_raw_parts(block, bytes));
         }
         if old_class.or(new_class).is_none() && old.size() > 0 && new.size() > 0 {
             let resize = |start, old, new| resize(&self.backing, start, old, new);
@@ -289,7 +309,7 @@ impl<A: Allocator> SizeClassPool<A> {
     #[inline(never)]
     fn block_not_at_hand(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
         match class_of(layout) {
-            Some(class) => Ok(NonNull::slice_from_raw_parts(self.cut(class)?, class_bytes(class))),
+            Some(class) => Ok(self.served(self.cut(class)?, class, layout)),
             None => self.block_without_class(layout, A::allocate),
         }
     }
@@ -372,6 +392,8 @@ impl<A: Allocator> SizeClassPool<A> {
 
 impl<A: Allocator> Drop for SizeClassPool<A> {
     fn drop(&mut self) {
+        self.out.never_freed();
+        self.out.ended();
         // SAFETY: every chunk came from `backing`; whoever could still use a block would borrow
         // the pool.
         unsafe { self.chunks.release(&self.backing) };

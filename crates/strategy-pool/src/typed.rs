@@ -227,6 +227,7 @@ impl<T, A: Allocator> Pool<T, A> {
             0 => NonNull::dangling(),
             _ => self.blocks.take().map_err(|_| self.blocks.out_of_memory(1))?.cast(),
         };
+        self.blocks.out().allocated(pointer.cast(), size_of::<T>());
         // SAFETY: `pointer` was just taken from `self.blocks`, whose blocks have the layout of `T`
         // (`new_in` is the only constructor), or is dangling for a type without size.
         Ok(unsafe { Slot::new(pointer, &self.blocks) })

@@ -3,6 +3,7 @@
 use core::alloc::Layout;
 use core::fmt;
 
+use strategy::memcheck::{self, Blocks};
 use strategy::{Allocator, BuildError, Frees, Plan, Profile, Reset, Role, Sizes, Stats, Strategy};
 
 use crate::lock::{AllThreads, Lock, OneThread};
@@ -81,6 +82,8 @@ pub type PooledBuffer<'p, A = SystemMemory, L = OneThread> = ManagedBuffer<&'p P
 pub struct Pool<L: Lock, A: Allocator = SystemMemory> {
     /// Lists every block that `backing` has given and not got back, with what it was asked for.
     pub(crate) shelves: L,
+    /// The blocks that are out, for memcheck.
+    pub(crate) out: Blocks,
     pub(crate) backing: A,
 }
 
@@ -94,7 +97,7 @@ impl BufferPool {
     /// An empty pool over the C library's malloc.
     #[must_use]
     pub const fn with_limits(limits: Limits) -> Self {
-        Self { shelves: OneThread::new(limits), backing: SystemMemory::new() }
+        Self { shelves: OneThread::new(limits), out: Blocks::new(), backing: SystemMemory::new() }
     }
 }
 
@@ -108,7 +111,7 @@ impl SharedBufferPool {
     /// An empty pool over the C library's malloc.
     #[must_use]
     pub const fn with_limits(limits: Limits) -> Self {
-        Self { shelves: AllThreads::new(limits), backing: SystemMemory::new() }
+        Self { shelves: AllThreads::new(limits), out: Blocks::new(), backing: SystemMemory::new() }
     }
 }
 
@@ -116,7 +119,7 @@ impl<L: Lock, A: Allocator> Pool<L, A> {
     /// An empty pool that takes its memory from `backing`.
     #[must_use]
     pub fn new_in(limits: Limits, backing: A) -> Self {
-        Self { shelves: L::new(limits), backing }
+        Self { shelves: L::new(limits), out: Blocks::new(), backing }
     }
 
     /// An empty pool that serves `plan` from `backing`: it has room for the plan's live blocks, if
@@ -217,7 +220,10 @@ fn layout(bytes: usize) -> Result<Layout, OutOfMemory> {
 impl<L: Lock, A: Allocator> Drop for Pool<L, A> {
     /// Gives everything back, also what is still out because it was leaked.
     fn drop(&mut self) {
+        self.out.never_freed();
+        self.out.ended();
         for made in self.shelves.with(Shelves::strike_all) {
+            memcheck::returned(made.start.0, made.layout.size());
             // SAFETY: it was on the list, so `backing` gave it with that layout and has not got it
             // back (the invariant of `shelves`); whoever could still use it would borrow the pool.
             unsafe { self.backing.deallocate(made.start.0, made.layout) };

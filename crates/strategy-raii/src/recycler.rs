@@ -3,21 +3,28 @@
 use core::alloc::Layout;
 use core::ptr::NonNull;
 
-use strategy::{AllocError, Allocator};
+use strategy::{AllocError, Allocator, memcheck};
 
 use crate::lock::Lock;
 use crate::pool::Pool;
 use crate::shelves::{Address, Class, Made, whole};
 
 impl<L: Lock, A: Allocator> Pool<L, A> {
-    /// A block that is kept and serves `layout`, whose size is not 0; as long as its class.
+    /// A block that is kept and serves `layout`, whose size is not 0.
     #[inline]
     fn reuse(&self, layout: Layout) -> Option<NonNull<[u8]>> {
         let class = Class::of(layout.size())?;
         let Address(block) = self.take(class, layout.align())?;
         debug_assert!(block.addr().get().is_multiple_of(layout.align()));
         debug_assert!(layout.size() <= class.bytes());
-        Some(NonNull::slice_from_raw_parts(block, class.bytes()))
+        Some(self.served(block, class.bytes(), layout))
+    }
+
+    /// What the caller gets of a block of `bytes` bytes that was taken for `layout`.
+    #[inline]
+    fn served(&self, block: NonNull<u8>, bytes: usize, layout: Layout) -> NonNull<[u8]> {
+        self.out.allocated(block, layout.size());
+        NonNull::slice_from_raw_parts(block, memcheck::served(bytes, layout.size()))
     }
 
     /// A block that is kept: the one at hand, or the last that was put on the shelf.
@@ -39,14 +46,15 @@ impl<L: Lock, A: Allocator> Pool<L, A> {
         layout: Layout,
         allocate: impl FnOnce(&A, Layout) -> Result<NonNull<[u8]>, AllocError>,
     ) -> Result<NonNull<[u8]>, AllocError> {
-        let layout = whole(layout)?;
-        let start = Address(allocate(&self.backing, layout)?.cast());
-        if self.shelves.with(|shelves| shelves.note(Made { start, layout })).is_err() {
+        let whole = whole(layout)?;
+        let start = Address(allocate(&self.backing, whole)?.cast());
+        if self.shelves.with(|shelves| shelves.note(Made { start, layout: whole })).is_err() {
             // SAFETY: `backing` has just given the block with that layout, and it is on no list.
-            unsafe { self.backing.deallocate(start.0, layout) };
+            unsafe { self.backing.deallocate(start.0, whole) };
             return Err(AllocError);
         }
-        Ok(NonNull::slice_from_raw_parts(start.0, layout.size()))
+        memcheck::taken(start.0, whole.size());
+        Ok(self.served(start.0, whole.size(), layout))
     }
 
     /// Puts a block on the shelf of its class; without a class or without room, gives it back.
@@ -70,6 +78,7 @@ impl<L: Lock, A: Allocator> Pool<L, A> {
     #[cold]
     pub(crate) unsafe fn give_back(&self, block: Address) {
         let Some(made) = self.shelves.with(|shelves| shelves.strike(block)) else { return };
+        memcheck::returned(made.start.0, made.layout.size());
         // SAFETY: it was struck off the list, so `backing` gave it with that layout and has not got
         // it back (the invariant of `shelves`); the caller gives it up.
         unsafe { self.backing.deallocate(made.start.0, made.layout) };
@@ -85,7 +94,10 @@ impl<L: Lock, A: Allocator> Pool<L, A> {
         let bytes = whole(old).ok()?.size();
         let same = bytes == whole(new).ok()?.size();
         let aligned = block.addr().get().is_multiple_of(new.align());
-        (same && aligned).then(|| NonNull::slice_from_raw_parts(block, bytes))
+        (same && aligned).then(|| {
+            self.out.resized(block, old.size(), block, new.size());
+            NonNull::slice_from_raw_parts(block, memcheck::served(bytes, new.size()))
+        })
     }
 
     /// A block of `new` with the first `kept` bytes of one of `old`, which is freed; the old one
@@ -145,7 +157,11 @@ unsafe impl<L: Lock, A: Allocator> Allocator for &Pool<L, A> {
                 unsafe { block.cast::<u8>().write_bytes(0, layout.size()) };
                 block
             }
-            None => self.make(layout, A::allocate_zeroed)?,
+            None => {
+                let block = self.make(layout, A::allocate_zeroed)?;
+                memcheck::written(block.cast(), layout.size());
+                block
+            }
         };
         Ok(NonNull::slice_from_raw_parts(block.cast(), layout.size()))
     }
@@ -155,6 +171,7 @@ unsafe impl<L: Lock, A: Allocator> Allocator for &Pool<L, A> {
         if layout.size() == 0 {
             return;
         }
+        self.out.freed(block, layout.size());
         let block = Address(block);
         let class = Class::of(layout.size());
         if cfg!(debug_assertions)

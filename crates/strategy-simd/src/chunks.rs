@@ -9,6 +9,7 @@ use core::cell::Cell;
 use core::ptr::NonNull;
 
 use allocator_api2::alloc::{AllocError, Allocator, Layout};
+use strategy::memcheck;
 
 /// The record at the end of a chunk.
 #[derive(Clone, Copy)]
@@ -70,6 +71,8 @@ impl Chunks {
         let start = backing.allocate(layout)?.cast::<u8>();
         // SAFETY: `offset + size_of::<Chunk>() == layout.size()`, by `extend`.
         let record = unsafe { start.add(offset) }.cast::<Chunk>();
+        memcheck::taken(start, layout.size());
+        memcheck::record_made(record.cast(), size_of::<Chunk>());
         let older = self.newest.get();
         let chunk = Chunk { start, block_bytes: blocks.size(), layout, older };
         // SAFETY: as above, and aligned, since `extend` aligns both `layout` and `offset`.
@@ -127,6 +130,8 @@ impl Chunks {
             // `next` has moved on.
             let Chunk { start, layout, older, .. } = unsafe { record.read() };
             next = older;
+            memcheck::record_gone(record.cast(), size_of::<Chunk>());
+            memcheck::returned(start, layout.size());
             // SAFETY: the chunk came from `backing` with `layout` (the caller's duty and `add`).
             unsafe { backing.deallocate(start, layout) };
         }

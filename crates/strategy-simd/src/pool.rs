@@ -5,6 +5,7 @@ use core::fmt;
 use core::ptr::NonNull;
 
 use allocator_api2::alloc::{AllocError, Allocator, Global, Layout};
+use strategy::memcheck::{self, Blocks};
 
 use crate::class::{CLASSES, Class, class_bytes, class_of};
 use crate::large::LargeBlocks;
@@ -63,6 +64,9 @@ pub const DEFAULT_BOUND_BYTES: usize = 64 << 20;
 pub struct SimdPool<A: Allocator = Global> {
     /// The class at `index` has blocks of `class_bytes(index)`.
     classes: [Class; CLASSES],
+    /// The blocks of classes that are out, for memcheck. Those that no class serves are known to it
+    /// by the backing allocator.
+    out: Blocks,
     /// The blocks that no class serves.
     large: LargeBlocks,
     /// What `free_bytes` is to be at most. While it is, each class may have as many free blocks as
@@ -89,6 +93,7 @@ impl<A: Allocator> SimdPool<A> {
     pub const fn new_in(backing: A) -> Self {
         Self {
             classes: [const { Class::new() }; CLASSES],
+            out: Blocks::new(),
             large: LargeBlocks::new(),
             bound_bytes: Cell::new(DEFAULT_BOUND_BYTES),
             over_bound: Cell::new(false),
@@ -170,7 +175,8 @@ impl<A: Allocator> SimdPool<A> {
             Some(block) => block,
             None => self.take_from_new_chunk(index)?,
         };
-        Ok(NonNull::slice_from_raw_parts(block, class_bytes(index)))
+        self.out.allocated(block, layout.size());
+        Ok(served(block, index, layout))
     }
 
     #[cold]
@@ -259,7 +265,8 @@ impl<A: Allocator> SimdPool<A> {
     ) -> Result<NonNull<[u8]>, AllocError> {
         let class = class_of(new);
         if old.size() > 0 && new.size() > 0 && class < CLASSES && class == class_of(old) {
-            return Ok(NonNull::slice_from_raw_parts(pointer, class_bytes(class)));
+            self.out.resized(pointer, old.size(), pointer, new.size());
+            return Ok(served(pointer, class, new));
         }
         let block = self.block_for(new)?;
         // SAFETY: both blocks have at least `kept` bytes (the caller's duty), and a block that
@@ -308,6 +315,7 @@ unsafe impl<A: Allocator> Allocator for &SimdPool<A> {
             // no other layout fits.
             return unsafe { self.free_large(pointer) };
         };
+        self.out.freed(pointer, layout.size());
         // SAFETY: the caller got `pointer` from this pool with a size above 0 and gives it
         // up. `layout` fits the block, so it has the class that the block was taken from.
         let is_over_its_limit = unsafe { class.give_back(pointer, class_bytes(index)) };
@@ -360,6 +368,8 @@ unsafe impl<A: Allocator> Allocator for &SimdPool<A> {
 
 impl<A: Allocator> Drop for SimdPool<A> {
     fn drop(&mut self) {
+        self.out.never_freed();
+        self.out.ended();
         // SAFETY: every large block came from `backing`; whoever could still use one would borrow
         // the pool.
         unsafe { self.large.release(&self.backing) };
@@ -391,6 +401,13 @@ impl<A: Allocator> fmt::Debug for SimdPool<A> {
             .field("free_bytes", &self.free_bytes())
             .finish_non_exhaustive()
     }
+}
+
+/// What the caller gets of a block of a class that serves `layout`.
+#[inline]
+fn served(block: NonNull<u8>, class: usize, layout: Layout) -> NonNull<[u8]> {
+    let bytes = memcheck::served(class_bytes(class), layout.size());
+    NonNull::slice_from_raw_parts(block, bytes)
 }
 
 /// What a request of size 0 gets: no block, aligned.

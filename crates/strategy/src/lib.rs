@@ -10,7 +10,8 @@
 //!
 //! [`Block`] is an owned block of a strategy that gives itself back, and [`Table`] keeps many;
 //! [`FromGlobal`] makes a strategy of any `GlobalAlloc`; [`contract`] is the
-//! suite that every strategy has to pass. [`layouts`] is for who has not asked for memory by
+//! suite that every strategy has to pass; with [`memcheck`] a strategy tells valgrind or
+//! AddressSanitizer what is allocated in it. [`layouts`] is for who has not asked for memory by
 //! hand before: size, alignment, arrays, padding and overflow.
 //!
 //! # Why a handle
@@ -37,6 +38,7 @@ mod error;
 mod global;
 #[doc = include_str!("../docs/layouts.md")]
 pub mod layouts {}
+pub mod memcheck;
 mod plan;
 mod profile;
 mod shape;

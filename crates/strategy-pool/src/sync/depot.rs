@@ -277,6 +277,7 @@ impl Depot {
             // SAFETY: as in `extents`.
             let extent = unsafe { record.as_ref() };
             next = extent.older;
+            extent.unused();
             let firsts = (0..extent.parts.blocks).step_by(self.rounds);
             for first in firsts.rev() {
                 let (magazine, _) = self

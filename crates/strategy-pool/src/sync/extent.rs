@@ -6,6 +6,7 @@
 use core::ptr::NonNull;
 
 use allocator_api2::alloc::{AllocError, Allocator, Layout};
+use strategy::memcheck;
 
 use super::cache::Cache;
 use super::magazine::Magazine;
@@ -66,8 +67,11 @@ impl Extent {
         backing: &impl Allocator,
     ) -> Result<NonNull<Self>, AllocError> {
         debug_assert_eq!(parts.block, parts.block.pad_to_align());
-        let Offsets { record, all, .. } = parts.offsets().ok_or(AllocError)?;
+        let Offsets { cache, record, all, .. } = parts.offsets().ok_or(AllocError)?;
         let start = backing.allocate(all)?.cast::<u8>();
+        memcheck::taken(start, all.size());
+        // SAFETY: all but the blocks lies behind them in the extent, whose layout is `all`.
+        memcheck::record_made(unsafe { start.add(cache) }, all.size() - cache);
         // SAFETY: the record lies in the extent, whose layout is `all`.
         let record = unsafe { start.add(record) }.cast::<Self>();
         // SAFETY: as above, and aligned, since `offsets` aligns both the start and the offset.
@@ -107,6 +111,11 @@ impl Extent {
         count
     }
 
+    /// Tells memcheck that all blocks are free.
+    pub(super) fn unused(&self) {
+        memcheck::unused(self.start, self.parts.blocks * self.parts.block.size());
+    }
+
     /// Gives the extent of a record back.
     ///
     /// # Safety
@@ -115,8 +124,12 @@ impl Extent {
     pub(super) unsafe fn release(record: NonNull<Self>, backing: &impl Allocator) {
         // SAFETY: initialized by `allocate`, and there until the line below.
         let extent = unsafe { record.read() };
+        let Offsets { cache, all, .. } = extent.offsets();
+        // SAFETY: as in `allocate`.
+        memcheck::record_gone(unsafe { extent.start.add(cache) }, all.size() - cache);
+        memcheck::returned(extent.start, all.size());
         // SAFETY: the extent came from `backing` with this layout (the invariant of `start`).
-        unsafe { backing.deallocate(extent.start, extent.offsets().all) };
+        unsafe { backing.deallocate(extent.start, all) };
     }
 
     /// The bytes that the extent takes.

@@ -4,6 +4,7 @@ use core::fmt;
 use core::ptr::NonNull;
 
 use allocator_api2::alloc::{AllocError, Allocator, Global, Layout};
+use strategy::memcheck::Blocks;
 
 use super::SyncPool;
 use super::cache::Cache;
@@ -69,6 +70,12 @@ impl<'p, A: Allocator> SyncHandle<'p, A> {
     #[must_use]
     pub const fn block(&self) -> Layout {
         self.pool.block()
+    }
+
+    /// The blocks of the pool that are out, for memcheck.
+    #[inline]
+    pub(crate) const fn out(&self) -> &Blocks {
+        self.pool.out()
     }
 
     /// As [`SyncPool::take`].

@@ -7,6 +7,7 @@ use core::sync::atomic::AtomicU64;
 use std::sync::PoisonError;
 
 use allocator_api2::alloc::{AllocError, Allocator, Global, Layout, handle_alloc_error};
+use strategy::memcheck::Blocks;
 
 use super::depot::Depot;
 use super::extent::Extent;
@@ -89,6 +90,8 @@ pub struct SyncPool<A: Allocator = Global> {
     rounds: usize,
     /// The layout of a block; its size is a multiple of its alignment.
     block: Layout,
+    /// The blocks that are out, for memcheck.
+    out: Blocks,
     /// Where all memory came from. It is never called while the depot is locked.
     backing: A,
     /// The rest is written by all threads; it has cache lines of its own, so that the fields above
@@ -154,7 +157,7 @@ impl<A: Allocator> SyncPool<A> {
             let block = block.pad_to_align();
             let rounds = magazine::rounds(block.size());
             let depot = Apart(Mutex::new(Depot::new(rounds)));
-            Self { id: AtomicU64::new(UNNAMED), rounds, block, backing, depot }
+            Self { id: AtomicU64::new(UNNAMED), rounds, block, out: Blocks::new(), backing, depot }
         }
     }
 
@@ -251,6 +254,7 @@ impl<A: Allocator> SyncPool<A> {
     /// drop(block);
     /// ```
     pub fn reset(&mut self) {
+        self.out.all_freed();
         let mut depot = self.depot();
         depot.collect();
         // SAFETY: `self` is borrowed mutably, so no call is under way, and whoever could still use
@@ -302,6 +306,12 @@ impl<A: Allocator> SyncPool<A> {
         &self.backing
     }
 
+    /// The blocks that are out, for memcheck.
+    #[inline]
+    pub(crate) const fn out(&self) -> &Blocks {
+        &self.out
+    }
+
     fn depot(&self) -> MutexGuard<'_, Depot> {
         // Nothing that is called under the lock panics but for a broken invariant.
         self.depot.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -310,6 +320,8 @@ impl<A: Allocator> SyncPool<A> {
 
 impl<A: Allocator> Drop for SyncPool<A> {
     fn drop(&mut self) {
+        self.out.never_freed();
+        self.out.ended();
         let mut next = self.depot().dissolve();
         while let Some(record) = next {
             // SAFETY: the record was in the depot's list and its extent is released only below.
