@@ -16,9 +16,9 @@ unsafe extern "C" {
     /// Bytes may be touched. Changes the tool's own memory only.
     safe fn __asan_unpoison_memory_region(start: *const c_void, bytes: usize);
 
-    /// What instrumented code calls before it reads so many bytes: reports them, and ends the
-    /// program, if one is poisoned. Reads the tool's own memory only.
-    safe fn __asan_loadN(start: *const c_void, bytes: usize);
+    /// What instrumented code calls before it reads a byte: reports it, and ends the program, if it
+    /// is poisoned. Reads the tool's own memory only.
+    safe fn __asan_load1(byte: *const c_void);
 }
 
 #[derive(Debug, Default)]
@@ -36,7 +36,7 @@ impl Blocks {
     /// A block that is not out is poisoned already: its owner could not have read it, so that is what is
     /// reported.
     pub(super) fn freed(&self, block: NonNull<u8>, bytes: usize) {
-        __asan_loadN(block.as_ptr().cast(), bytes);
+        __asan_load1(block.as_ptr().cast());
         unused(block, bytes);
     }
 
