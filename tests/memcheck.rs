@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// What was built, or how a program ran.
+/// How a program is built and run so that a tool sees what it does.
 struct Tool {
     /// The feature that has the strategies tell it.
     feature: &'static str,
@@ -27,8 +27,9 @@ const VALGRIND: Tool = Tool {
 const ASAN: Tool = Tool {
     feature: "asan",
     cargo: |cargo| {
-        let host = ["--target", "x86_64-unknown-linux-gnu"];
-        cargo.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", "-Zsanitizer=address").args(host)
+        let host = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+        cargo.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", "-Zsanitizer=address");
+        cargo.args(["--target", &host])
     },
     runs: &["env"],
 };
