@@ -1,6 +1,24 @@
-//! "RAII Pattern Implementation", "Alignment for SIMD", and the nullified pointer of "Use After Free".
+//! "Basic Allocation API", "RAII Pattern Implementation" and "Alignment for SIMD".
 
 use std::alloc::{Layout, alloc, dealloc};
+
+/// Memory for `size` bytes, of which the caller has to remember how many they are.
+pub unsafe fn allocate_buffer(size: usize) -> *mut u8 {
+    let layout = Layout::from_size_align(size, 1).unwrap();
+    let ptr = unsafe { alloc(layout) };
+
+    if ptr.is_null() {
+        panic!("Allocation failed");
+    }
+
+    ptr
+}
+
+/// Frees it, with whatever size the caller remembers.
+pub unsafe fn deallocate_buffer(ptr: *mut u8, size: usize) {
+    let layout = Layout::from_size_align(size, 1).unwrap();
+    unsafe { dealloc(ptr, layout) };
+}
 
 /// A buffer that frees itself. It is got with the alignment 1, asks for 0 bytes if it is told to, and shows bytes that
 /// nobody has written.
@@ -50,12 +68,4 @@ pub unsafe fn allocate_simd_buffer(elements: usize) -> *mut f32 {
     let size = elements.wrapping_mul(std::mem::size_of::<f32>());
     let layout = Layout::from_size_align(size, 32).unwrap();
     unsafe { alloc(layout) as *mut f32 }
-}
-
-/// Frees a block and nullifies the pointer: this one, and no copy of it.
-pub unsafe fn safe_dealloc(ptr: &mut *mut u8, layout: Layout) {
-    if !ptr.is_null() {
-        unsafe { dealloc(*ptr, layout) };
-        *ptr = std::ptr::null_mut();
-    }
 }

@@ -11,13 +11,15 @@
 mod buffer;
 mod building;
 mod counted;
+mod once;
 mod pool;
 mod recorder;
 mod tracking;
 
-pub use buffer::{ManagedBuffer, allocate_simd_buffer, safe_dealloc};
+pub use buffer::{ManagedBuffer, allocate_buffer, allocate_simd_buffer, deallocate_buffer};
 pub use building::create_array_uninit;
 pub use counted::{RefCountedBuffer, SharedBuffer};
+pub use once::{OncePtr, safe_dealloc};
 pub use pool::MemoryPool;
-pub use recorder::{Record, Recorder, record};
+pub use recorder::{Record, Recorder, UNWRITTEN, record};
 pub use tracking::{TrackingAllocator, track_allocation, track_deallocation};

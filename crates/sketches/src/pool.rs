@@ -5,6 +5,8 @@ use std::alloc::{Layout, alloc, dealloc};
 /// A pool of blocks. Any pointer may be given back to it, its alignment is 8, and a block that is out when it is dropped
 /// is lost.
 ///
+/// The sketch has its block size in a field as well, which nobody reads.
+///
 /// It says nothing of threads, and so may not be sent to one, although nothing would be wrong with it:
 ///
 /// ```compile_fail,E0277

@@ -17,6 +17,8 @@ pub struct Record {
     pub size_0: u32,
     /// Blocks that were got and not freed.
     pub blocks_out: i32,
+    /// Blocks that were freed with another size than the last one was asked for with.
+    pub other_size: u32,
     /// Bytes of the last block that was asked for.
     pub size: usize,
     /// Its alignment.
@@ -25,9 +27,12 @@ pub struct Record {
 
 thread_local! {
     static RECORD: Cell<Record> = const {
-        Cell::new(Record { allocs: 0, zeroed: 0, reallocs: 0, size_0: 0, blocks_out: 0, size: 0, align: 0 })
+        Cell::new(Record { allocs: 0, zeroed: 0, reallocs: 0, size_0: 0, blocks_out: 0, other_size: 0, size: 0, align: 0 })
     };
 }
+
+/// What new memory is filled with: nobody who was asked for it has written that.
+pub const UNWRITTEN: u8 = 0xCD;
 
 /// The system's allocator, with a record for each thread.
 pub struct Recorder;
@@ -61,7 +66,11 @@ unsafe impl GlobalAlloc for Recorder {
         if layout.size() == 0 {
             return ptr::without_provenance_mut(layout.align());
         }
-        unsafe { System.alloc(layout) }
+        let block = unsafe { System.alloc(layout) };
+        if !block.is_null() {
+            unsafe { block.write_bytes(UNWRITTEN, layout.size()) };
+        }
+        block
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
@@ -79,7 +88,10 @@ unsafe impl GlobalAlloc for Recorder {
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        note(|record| record.blocks_out -= 1);
+        note(|record| {
+            record.blocks_out -= 1;
+            record.other_size += u32::from(layout.size() != record.size);
+        });
         if layout.size() > 0 {
             unsafe { System.dealloc(pointer, layout) };
         }

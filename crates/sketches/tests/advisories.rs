@@ -40,7 +40,7 @@ fn more_room_than_there_can_be_is_an_error() {
     assert!(managed.capacity() < 100 && unique.capacity() < 100 && aligned.capacity() < 200);
 }
 
-/// fjall-rs/byteview, issue 7: the last handle, if it was a slice, freed as much as the slice had.
+/// fjall-rs/byteview#7: the last handle, if it was a slice, freed as much as the slice had.
 #[test]
 fn the_last_slice_frees_the_whole_block() {
     let probe = Probe::new();
@@ -52,8 +52,7 @@ fn the_last_slice_frees_the_whole_block() {
     assert_eq!((probe.bytes_out(), probe.fault()), (0, None));
 }
 
-/// A `Vec` with more room than elements was made a box of its length, and freed with that (tokio-rs/bytes, pull
-/// request 421).
+/// A `Vec` with more room than elements was made a box of its length, and freed with that (tokio-rs/bytes#421).
 #[test]
 fn a_block_is_freed_with_the_size_that_it_was_got_with() {
     let probe = Probe::new();

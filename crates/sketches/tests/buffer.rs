@@ -5,7 +5,10 @@ use std::panic::catch_unwind;
 
 use allocator_api2::alloc::Global;
 use buffers::OwnedBlock;
-use sketches::{ManagedBuffer as Sketch, Recorder, allocate_simd_buffer, record, safe_dealloc};
+use sketches::{
+    ManagedBuffer as Sketch, OncePtr, Recorder, UNWRITTEN, allocate_buffer, allocate_simd_buffer,
+    deallocate_buffer, record, safe_dealloc,
+};
 use strategy_raii::ManagedBuffer;
 use strategy_simd::AlignedBuffer;
 
@@ -29,12 +32,15 @@ fn nothing_is_asked_for_with_size_0() {
 
 #[test]
 fn a_new_buffer_shows_no_byte_that_nobody_wrote() {
-    assert_eq!(Sketch::new(64).as_slice_mut().len(), 64);
+    // The sketch shows what the recorder has left there.
+    assert_eq!(Sketch::new(64).as_slice_mut(), [UNWRITTEN; 64]);
 
     let mut ours = ManagedBuffer::with_capacity(layout(64, 1));
     assert_eq!((ours.len(), ours.spare_capacity_mut().len()), (0, 64));
     ours.extend_from_slice(b"written");
     assert_eq!(ours, b"written");
+    let unwritten = ManagedBuffer::with_capacity_in(layout(64, 1), Global);
+    assert_eq!(*unwritten, [0; 0], "its memory is the recorder's as well, and is not shown");
     assert_eq!(ManagedBuffer::zeroed(layout(64, 1)), [0; 64]);
 }
 
@@ -76,16 +82,54 @@ fn a_buffer_frees_itself() {
 }
 
 #[test]
-fn a_nullified_pointer_has_copies_that_are_not() {
+fn nobody_has_to_remember_the_size() {
+    // SAFETY: the size is not 0.
+    let pointer = unsafe { allocate_buffer(64) };
+    // SAFETY: got just so.
+    unsafe { deallocate_buffer(pointer, 64) };
+    let wrong = record(|| {
+        // SAFETY: the size is not 0.
+        let pointer = unsafe { allocate_buffer(64) };
+        // SAFETY: none: the size is another one. The system does not look at it.
+        unsafe { deallocate_buffer(pointer, 32) };
+    });
+    assert_eq!(wrong.1.other_size, 1);
+
+    let ours = record(|| OwnedBlock::new(layout(64, 1)).unwrap().free());
+    assert_eq!((ours.1.allocs, ours.1.other_size, ours.1.blocks_out), (1, 0, 0));
+}
+
+#[test]
+fn a_block_is_freed_if_nobody_thinks_of_it() {
+    // SAFETY: the size is not 0.
+    let block = || unsafe { std::alloc::alloc(layout(64, 8)) };
+    let (pointer, sketch) = record(|| {
+        let once = OncePtr(block(), layout(64, 8));
+        once.0
+    });
+    assert_eq!(sketch.blocks_out, 1);
+    let mut again = OncePtr(pointer, layout(64, 8));
+    // SAFETY: it is the block from above, and freed once.
+    unsafe { again.free() };
+
+    let ours = record(|| drop(OwnedBlock::new(layout(64, 8)).unwrap()));
+    assert_eq!(ours.1.blocks_out, 0);
+}
+
+#[test]
+fn nobody_has_a_copy_of_what_was_freed() {
     // SAFETY: the size is not 0.
     let mut pointer = unsafe { std::alloc::alloc(layout(64, 8)) };
-    let copy = pointer;
+    let mut copy = pointer;
     // SAFETY: got just so, and freed once.
-    unsafe { safe_dealloc(&mut pointer, layout(64, 8)) };
-    assert!(pointer.is_null());
-    assert!(!copy.is_null(), "what it pointed to is gone all the same");
+    let first = record(|| unsafe { safe_dealloc(&mut pointer, layout(64, 8)) });
+    assert_eq!(first.1.blocks_out, -1);
+    // A copy frees it again: shown with a layout of size 0, which goes no further than the recorder.
+    // SAFETY: the recorder does nothing with a size of 0.
+    let second = record(|| unsafe { safe_dealloc(&mut copy, layout(0, 8)) });
+    assert_eq!(second.1.blocks_out, -1, "freed twice");
 
-    // Ours is not to be copied: `OwnedBlock::free` takes the block itself.
-    let block = OwnedBlock::new(layout(64, 8)).unwrap();
-    assert_eq!(record(|| block.free()).1.blocks_out, -1);
+    // Ours has no copies: what does not compile stands at `OwnedBlock`.
+    let ours = record(|| OwnedBlock::new(layout(64, 8)).unwrap().free());
+    assert_eq!(ours.1.blocks_out, 0);
 }

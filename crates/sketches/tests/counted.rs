@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use buffers::{LocalBuffer, SharedBuffer, UniqueBuffer};
-use sketches::{Recorder, RefCountedBuffer, SharedBuffer as Sketch, record};
+use sketches::{Recorder, RefCountedBuffer, SharedBuffer as Sketch, UNWRITTEN, record};
 
 #[global_allocator]
 static ALLOCATOR: Recorder = Recorder;
@@ -28,7 +28,7 @@ fn a_shared_buffer_is_one_allocation_with_one_count() {
 
 #[test]
 fn a_new_buffer_shows_no_byte_that_nobody_wrote() {
-    assert_eq!(RefCountedBuffer::new(64).as_slice().len(), 64);
+    assert_eq!(RefCountedBuffer::new(64).as_slice(), [UNWRITTEN; 64]);
 
     let mut ours = UniqueBuffer::with_capacity(64);
     assert_eq!(ours.len(), 0);
