@@ -59,7 +59,7 @@ pub const DEFAULT_BOUND_BYTES: usize = 64 << 20;
 ///
 /// ```compile_fail,E0277
 /// fn sent<T: Send>() {}
-/// sent::<strategy_simd::AlignedBuffer<f32, &strategy_simd::SimdPool>>();
+/// sent::<strategy_simd::AlignedBuffer<f32, 64, &strategy_simd::SimdPool>>();
 /// ```
 pub struct SimdPool<A: Allocator = Global> {
     /// The class at `index` has blocks of `class_bytes(index)`.
