@@ -250,3 +250,35 @@ fn a_buffer_is_written_on_one_thread_and_freed_on_another() {
     assert_eq!(sum.join().unwrap(), 7000);
     assert_eq!((probe.bytes_out(), probe.fault()), (0, None));
 }
+
+/// An allocator that frees a block and then unwinds, once.
+#[derive(Clone, Debug)]
+struct Unwinding(Probe, std::rc::Rc<std::cell::Cell<bool>>);
+
+// SAFETY: all is handed on to a probe.
+unsafe impl Allocator for Unwinding {
+    fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
+        self.0.allocate(layout)
+    }
+
+    unsafe fn deallocate(&self, pointer: NonNull<u8>, layout: Layout) {
+        // SAFETY: the caller's duties are the same.
+        unsafe { self.0.deallocate(pointer, layout) };
+        if self.1.take() {
+            std::panic::resume_unwind(Box::new(()));
+        }
+    }
+}
+
+#[test]
+fn a_block_is_not_freed_again_if_freeing_it_unwinds() {
+    let probe = Probe::new();
+    let allocator = Unwinding(probe.clone(), std::rc::Rc::new(std::cell::Cell::new(true)));
+    let mut buffer = UniqueBuffer::copied_in(b"bytes", allocator);
+    buffer.clear();
+    let shrunk = std::panic::AssertUnwindSafe(|| buffer.shrink_to_fit());
+    assert!(std::panic::catch_unwind(shrunk).is_err());
+    assert_eq!(buffer.capacity(), 0);
+    drop(buffer);
+    assert_eq!((probe.bytes_out(), probe.fault()), (0, None));
+}

@@ -43,8 +43,8 @@ pub(super) mod sealed {
         /// The count of one owner.
         fn one() -> Self;
 
-        /// Adds an owner. Aborts if there are more than `isize::MAX`: they have been leaked, and a
-        /// count that goes on would come to zero with owners left.
+        /// Adds an owner. Aborts if there are more than `isize::MAX`, give or take one: they have been leaked,
+        /// and a count that goes on would come to zero with owners left.
         fn increment(&self);
 
         /// Takes an owner away; true if it was the last, and then all that others did as owners

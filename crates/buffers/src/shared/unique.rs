@@ -105,7 +105,8 @@ impl UniqueBuffer {
     /// # Panics
     ///
     /// If memory is out, as `handle_alloc_error` does it (which by default aborts), and if it would
-    /// be more than `isize::MAX` bytes.
+    /// be more than `isize::MAX` bytes. Contents that are that many, or hardly fewer, leave no room for
+    /// the header, and count as memory that is out.
     #[must_use]
     pub fn with_capacity(bytes: usize) -> Self {
         Self::try_with_capacity(bytes).unwrap_or_else(|error| error.give_up())

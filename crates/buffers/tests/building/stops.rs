@@ -50,6 +50,8 @@ fn any_stop() -> impl Strategy<Value = Stop> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
     #[test]
     fn random_ways_agree_with_the_model(
         at in prop::sample::select(&PLACES[..]),

@@ -24,7 +24,7 @@ const GIVEN_BACK: u8 = 0xDD;
 /// returned memory with `0xDD`. A block given back with another layout than it was got
 /// with, or one that is not out, is a [`fault`](Self::fault): the first is freed with
 /// the right layout, the second is not touched. One that nobody has asked for panics when the last
-/// clone is dropped: a test that forgets to ask is red all the same.
+/// clone is dropped, so a test that forgets to ask is red all the same, unless it leaks a clone.
 ///
 /// ```
 /// use allocator_api2::vec::Vec;

@@ -44,7 +44,8 @@ impl Blocks {
         Self { known: Mutex::new(Known { pool: 0, out: BTreeMap::new() }) }
     }
 
-    /// Nothing in here panics with a half of it changed.
+    /// Nothing in here panics with a half of it changed. The global allocator is called while it is held:
+    /// a strategy that tells is not for being that.
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -69,7 +69,8 @@ impl<A: Allocator> UniqueBuffer<A> {
     /// # Panics
     ///
     /// If memory is out, as `handle_alloc_error` does it (which by default aborts), and if it would
-    /// be more than `isize::MAX` bytes.
+    /// be more than `isize::MAX` bytes. Contents that are that many, or hardly fewer, leave no room for
+    /// the header, and count as memory that is out.
     pub fn reserve(&mut self, additional: usize) {
         self.try_reserve(additional).unwrap_or_else(|error| error.give_up());
     }
@@ -118,9 +119,16 @@ impl<A: Allocator> UniqueBuffer<A> {
         let start = if self.block.is_empty() {
             obtain(new, &self.allocator, A::allocate)
         } else if new.is_empty() {
-            // SAFETY: the block has contents, by the first condition. They are forgotten below.
-            unsafe { self.release() };
-            Ok(new.layout().dangling_ptr())
+            // SAFETY: the block has contents, by the first condition.
+            let whole = unsafe { self.whole() };
+            let old = self.block;
+            // The block is forgotten first: if the allocator unwinds, nobody frees it again.
+            self.start = new.layout().dangling_ptr();
+            self.block = new;
+            // SAFETY: `allocator` served the block for that layout, and it was not freed (the
+            // invariant of `start`, which does not point into it any more).
+            unsafe { self.allocator.deallocate(whole, old.layout()) };
+            return Ok(());
         } else {
             // SAFETY: both have contents, by the conditions above.
             unsafe { self.moved_to(new) }
@@ -171,7 +179,7 @@ impl<A: Allocator> UniqueBuffer<A> {
         unsafe { self.allocator.deallocate(whole, self.block.layout()) };
     }
 
-    /// The begin of the block.
+    /// Where the block begins.
     ///
     /// # Safety
     ///
