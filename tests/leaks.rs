@@ -1,6 +1,7 @@
 //! The recipe for leaks in GUIDE.md prints what the guide says it prints.
 
 use std::fs;
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::Command;
 
@@ -19,7 +20,7 @@ fn shown(command: &str) -> Vec<String> {
 fn comparable(line: &str) -> String {
     let root = format!("{}/", env!("CARGO_MANIFEST_DIR"));
     let line = line.replace(&root, "");
-    let number = Regex::new(r"==\d+==|0x[0-9A-Fa-f]+").unwrap();
+    let number = Regex::new(r"==\d+==|0x[0-9A-Fa-f]+|::h[0-9a-f]{16}").unwrap();
     number.replace_all(&line, "#").trim_end().to_owned()
 }
 
@@ -61,14 +62,49 @@ fn a_leak_is_reported_by_the_program_itself() {
 
 #[test]
 fn a_leak_is_found_by_valgrind() {
-    if Command::new("valgrind").arg("--version").output().is_err() {
-        assert!(std::env::var_os("HEAPMARK_REQUIRE_TOOLS").is_none(), "valgrind is not installed");
-        eprintln!("not run: valgrind is not installed");
+    if !has("valgrind") {
         return;
     }
-    let runner = ["--config", "target.'cfg(all())'.runner=['valgrind','--leak-check=full']"];
-    let found = output(cargo().args(runner).args(["--example", "leaking"]));
+    let found = output(cargo().args(run_by("'valgrind','--leak-check=full'")));
     prints("valgrind --leak-check=full target/debug/examples/leaking", &found);
+}
+
+#[test]
+fn a_leak_is_found_by_heaptrack() {
+    if !has("heaptrack") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("leaking");
+    let recorded =
+        output(cargo().args(run_by(&format!("'heaptrack','--output','{}'", data.display()))));
+    assert!(recorded.iter().any(|line| line.contains("leaked allocations:")), "{recorded:#?}");
+    let command = "heaptrack_print --file leaking.zst --print-leaks 1 --print-peaks 0 \
+                   --print-allocators 0 --print-temporary 0 --filter-bt-function words";
+    let mut print = Command::new("heaptrack_print");
+    let arguments = command.split(' ').skip(1).map(|word| match word {
+        "leaking.zst" => format!("{}.zst", data.display()),
+        _ => word.to_owned(),
+    });
+    prints(command, &output(print.args(arguments)));
+}
+
+/// Whether there is such a tool. One that is missing is said to be, or required.
+fn has(tool: &str) -> bool {
+    let found = Command::new(tool).arg("--version").output().is_ok();
+    if !found {
+        assert!(std::env::var_os("HEAPMARK_REQUIRE_TOOLS").is_none(), "{tool} is not installed");
+        // Past the harness, which shows what a test prints only if it fails.
+        let mut terminal = io::stderr();
+        writeln!(terminal, "not run: {tool} is not installed").unwrap();
+    }
+    found
+}
+
+/// Has the example that leaks run by a tool.
+fn run_by(runner: &str) -> [String; 4] {
+    let runner = format!("target.'cfg(all())'.runner=[{runner}]");
+    ["--config", &runner, "--example", "leaking"].map(str::to_owned)
 }
 
 #[test]
