@@ -1,4 +1,5 @@
-//! How a buffer becomes longer or shorter, and its block larger or smaller.
+//! How a buffer becomes longer or shorter, and its block larger or smaller. `UniqueBuffer` of buffers grows in the same
+//! way over another kind of block; neither crate depends on the other.
 
 use core::alloc::Layout;
 use core::mem::MaybeUninit;

@@ -1,4 +1,5 @@
-//! How a buffer becomes longer or shorter, and its block larger or smaller.
+//! How a buffer becomes longer or shorter, and its block larger or smaller. `ManagedBuffer` of strategy-raii grows in the same
+//! way over another kind of block; neither crate depends on the other.
 
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
