@@ -68,7 +68,8 @@ fn churns() {
     }
 }
 
-fn makes(mistake: &str) {
+/// Whether there is such a mistake.
+fn makes(mistake: &str) -> bool {
     let half = Layout::new::<[u64; 4]>();
     let coarser = LAYOUT.align_to(32).unwrap();
     match mistake {
@@ -150,27 +151,21 @@ fn makes(mistake: &str) {
             ALLOCATOR.report_at_exit();
             frees(allocates());
         }
-        _ => {}
+        _ => return false,
     }
+    true
 }
 
 /// Is the program that the variable says.
 #[test]
 fn child() {
-    match programs::this().as_deref() {
-        Some("threads in a row") => programs::threads_in_a_row(stats),
-        Some("threads at once") => programs::threads_at_once(stats),
-        Some("destructors") => programs::destructors(stats),
-        #[cfg(unix)]
-        Some("forks") => programs::forks(stats),
-        Some(mistake) => {
-            makes(mistake);
-            if mistake.ends_with("exit") || mistake.ends_with("leak") {
-                // Before the test harness goes on, and its blocks with it.
-                std::process::exit(0);
-            }
-        }
-        None => {}
+    let Some(name) = programs::this() else { return };
+    if !makes(&name) {
+        return programs::shared(&name, stats, || drop(black_box(ALLOCATOR.leaks())));
+    }
+    if name.ends_with("exit") || name.ends_with("leak") {
+        // Before the test harness goes on, and its blocks with it.
+        std::process::exit(0);
     }
 }
 
@@ -281,23 +276,4 @@ fn a_leak_is_reported_with_its_site() {
     assert!(outcome.status.success() && outcome.errors.is_empty(), "{}", outcome.errors);
 }
 
-#[test]
-fn a_thousand_threads_in_a_row_are_counted_right() {
-    programs::succeeds("threads in a row");
-}
-
-#[test]
-fn a_thousand_threads_at_once_are_counted_right() {
-    programs::succeeds("threads at once");
-}
-
-#[test]
-fn destructors_of_thread_locals_may_allocate() {
-    programs::succeeds("destructors");
-}
-
-#[cfg(unix)]
-#[test]
-fn a_fork_while_others_allocate_does_not_hang() {
-    programs::succeeds("forks");
-}
+programs::shared_tests!();

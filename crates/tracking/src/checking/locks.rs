@@ -1,10 +1,15 @@
 //! The locks of all checking allocators, which a fork takes before it happens.
 //!
-//! They belong to the process and not to an allocator, so that a fork finds all of them. What
-//! runs under one takes no other, calls no allocator, and returns soon.
+//! They belong to the process and not to an allocator, so that a fork finds all of them. Who groups
+//! leaks takes the lock for that first, and the stripes' under it, one after another. What runs
+//! under a stripe's lock takes no other.
+//!
+//! No allocator is called under one, nor a function of the program. What runs there is: a look-up, a list
+//! that grows (memory is mapped, and its records are spread anew), and, in `check`, the comparison of
+//! the guards of a stripe and of what it holds back.
 
 use core::hint;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::thread;
 
 /// The parts that blocks are spread over, each with a lock of its own.
@@ -65,25 +70,35 @@ fn with<T>(lock: &Lock, work: impl FnOnce() -> T) -> T {
 }
 
 /// Sees to it that no lock is held by a thread that is missing in a forked child: a fork takes all
-/// of them first. Only the first call does something.
+/// of them first. Nothing is left to do once a call has succeeded. Nobody waits for one that has begun, which
+/// a forked child would do for ever.
 #[cfg(unix)]
 pub(super) fn survive_forks() {
-    static DONE: AtomicBool = AtomicBool::new(false);
+    const TO_DO: u8 = 0;
+    const BEGUN: u8 = 1;
+    const DONE: u8 = 2;
+    static STATE: AtomicU8 = AtomicU8::new(TO_DO);
 
+    /// The lock of those that group leaks first, as they do.
     extern "C" fn acquire_all() {
-        LOCKS.iter().for_each(Lock::acquire);
+        LOCKS.iter().rev().for_each(Lock::acquire);
     }
 
     extern "C" fn release_all() {
         LOCKS.iter().for_each(Lock::release);
     }
 
-    if !DONE.load(Ordering::Relaxed) && !DONE.swap(true, Ordering::Relaxed) {
-        // SAFETY: the functions touch nothing but the locks. They run on the thread that forks, and
-        // in the child on its copy; both have all locks then. The C library may allocate here,
-        // from itself.
-        unsafe { libc::pthread_atfork(Some(acquire_all), Some(release_all), Some(release_all)) };
+    if STATE.load(Ordering::Relaxed) != TO_DO
+        || STATE.compare_exchange(TO_DO, BEGUN, Ordering::Relaxed, Ordering::Relaxed).is_err()
+    {
+        return;
     }
+    // SAFETY: the functions touch nothing but the locks. They run on the thread that forks, and
+    // in the child on its copy; both have all locks then. The C library may allocate here,
+    // from itself.
+    let failure =
+        unsafe { libc::pthread_atfork(Some(acquire_all), Some(release_all), Some(release_all)) };
+    STATE.store(if failure == 0 { DONE } else { TO_DO }, Ordering::Relaxed);
 }
 
 /// There is no fork on this system.

@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 
 use tracking::Stats;
 
+/// What a program says when it has done all: no test, and so no program, ran if it is missing.
+const AT_ITS_END: &str = "the program is at its end";
+
 /// How long a program may take: far more than it needs.
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -58,12 +61,53 @@ pub fn run(program: &str) -> Outcome {
     Outcome { status, errors: errors.join().unwrap() }
 }
 
-/// Runs a program that is to do as it should.
+/// Runs a program of [`shared`], which is to do as it should.
 #[track_caller]
 pub fn succeeds(program: &str) {
     let Outcome { status, errors } = run(program);
-    assert!(status.success(), "{program}: {status}\n{errors}");
+    let ended = errors.contains(AT_ITS_END);
+    assert!(status.success() && ended, "{program}: {status}\n{errors}");
 }
+
+/// Is the program `name` of those that each allocator runs; `look` is what it can do besides.
+pub fn shared(name: &str, stats: fn() -> Stats, look: fn()) {
+    match name {
+        "threads in a row" => threads_in_a_row(stats),
+        "threads at once" => threads_at_once(stats),
+        "destructors" => destructors(stats),
+        #[cfg(unix)]
+        "forks" => forks(stats, look),
+        _ => panic!("no program {name}"),
+    }
+    eprintln!("{AT_ITS_END}");
+}
+
+/// The tests that run the programs of [`shared`].
+macro_rules! shared_tests {
+    () => {
+        #[test]
+        fn a_thousand_threads_in_a_row_are_counted_right() {
+            programs::succeeds("threads in a row");
+        }
+
+        #[test]
+        fn a_thousand_threads_at_once_are_counted_right() {
+            programs::succeeds("threads at once");
+        }
+
+        #[test]
+        fn destructors_of_thread_locals_may_allocate() {
+            programs::succeeds("destructors");
+        }
+
+        #[cfg(unix)]
+        #[test]
+        fn a_fork_while_others_allocate_does_not_hang() {
+            programs::succeeds("forks");
+        }
+    };
+}
+pub(crate) use shared_tests;
 
 /// What a thread does with memory: it allocates, frees, and frees again what another one left.
 fn work(round: usize) {
@@ -86,7 +130,7 @@ fn same_live(before: Stats, after: Stats) {
 }
 
 /// 1,000 threads, one after another, and what they leave.
-pub fn threads_in_a_row(stats: fn() -> Stats) {
+fn threads_in_a_row(stats: fn() -> Stats) {
     let thread = |round| thread::spawn(move || work(round)).join().unwrap();
     thread(0);
     let before = stats();
@@ -96,7 +140,7 @@ pub fn threads_in_a_row(stats: fn() -> Stats) {
 }
 
 /// 1,000 threads at once.
-pub fn threads_at_once(stats: fn() -> Stats) {
+fn threads_at_once(stats: fn() -> Stats) {
     thread::spawn(|| work(0)).join().unwrap();
     let before = stats();
     let all_there = Barrier::new(1000);
@@ -131,7 +175,7 @@ thread_local! {
 }
 
 /// Threads that allocate in destructors of thread-locals, before and after the allocator's own.
-pub fn destructors(stats: fn() -> Stats) {
+fn destructors(stats: fn() -> Stats) {
     let thread = || {
         let at_end = || Some(AtEnd(Some(Box::new([1; 100]))));
         // Registered before the first allocation of this function, though not of this thread.
@@ -148,24 +192,39 @@ pub fn destructors(stats: fn() -> Stats) {
     same_live(before, stats());
 }
 
-/// Forks while other threads allocate; children allocate and free what they have from before.
+/// Forks while others are at work, and leaves what was live, to the byte.
 #[cfg(unix)]
-pub fn forks(stats: fn() -> Stats) {
+fn forks(stats: fn() -> Stats, look: fn()) {
+    let live = || {
+        let stats = stats();
+        assert_eq!((stats.unseen_blocks, stats.unseen_bytes), (0, 0));
+        (stats.live_blocks, stats.live_bytes)
+    };
+    thread::spawn(move || [work(0), look()]).join().unwrap();
+    let allocations = stats().allocations;
+    let leaves_nothing = |_| {
+        let before = live();
+        a_hundred_forks(look);
+        live() == before
+    };
+    // The thread of the test harness may have allocated meanwhile, and then waits. What is lost in a
+    // fork is lost each time.
+    assert!((0..3).any(leaves_nothing), "{}", stats());
+    assert!(stats().allocations > allocations);
+}
+
+/// Forks while other threads allocate and look; children allocate and free what they have from before.
+#[cfg(unix)]
+fn a_hundred_forks(look: fn()) {
     let done = AtomicBool::new(false);
-    let before = thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                for round in 0.. {
-                    work(round);
-                    if done.load(Ordering::Relaxed) {
-                        break;
-                    }
-                }
-            });
-        }
-        let before = stats();
+    let until_done = |each: &dyn Fn(usize)| {
+        (0..).take_while(|_| !done.load(Ordering::Relaxed)).for_each(each);
+    };
+    thread::scope(|scope| {
+        let mut threads = vec![scope.spawn(|| until_done(&|_| look()))];
+        threads.extend((0..4).map(|_| scope.spawn(|| until_done(&work))));
         let mut failed = None;
-        for round in 0..200 {
+        for round in 0..100 {
             let older = Box::new(round);
             // SAFETY: the child calls only what works after a fork of a program with threads: the
             // allocator under test, and the end of the process.
@@ -191,9 +250,7 @@ pub fn forks(stats: fn() -> Stats) {
         }
         done.store(true, Ordering::Relaxed);
         assert_eq!(failed, None, "14 is the alarm: a deadlock");
-        before
+        // A scope does not wait for what its threads free at their very end; a join does.
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
     });
-    let after = stats();
-    assert!(after.allocations > before.allocations);
-    assert_eq!((after.unseen_blocks, after.unseen_bytes), (0, 0));
 }
