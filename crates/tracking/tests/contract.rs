@@ -84,7 +84,7 @@ mod counted {
     strategy::contract_tests!(super::Counted, shared);
 }
 
-mod checked {
+mod checking {
     strategy::contract_tests!(super::Checked, shared);
 }
 
