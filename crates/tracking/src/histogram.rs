@@ -12,7 +12,8 @@ pub(crate) const BUCKETS: usize = 64;
 #[inline]
 pub(crate) const fn bucket_of(value: usize) -> usize {
     // Odd, so there is no zero whose logarithm would have to be guarded against.
-    value.wrapping_mul(2).wrapping_sub(1).ilog2() as usize
+    // Of 64 bits on every machine, so that sizes above a half of 32 bits have their bucket.
+    (value as u64).wrapping_mul(2).wrapping_sub(1).ilog2() as usize
 }
 
 /// How many values there were of each size, by powers of two.

@@ -83,10 +83,10 @@ impl Ledger {
         self.shards().fold(self.fallback.counts(), |sum, shard| sum.and(shard.counts()))
     }
 
-    /// What this thread, and all that had its seat before, have counted; what all threads at their
-    /// end have counted if it has none.
-    pub(crate) fn counts_of_this_thread(&self) -> Counts {
-        self.shard().unwrap_or(&self.fallback).counts()
+    /// Where this thread counts, and all that had its seat before; where all threads at their
+    /// end count if it has none.
+    pub(crate) fn shard_of_this_thread(&self) -> &Shard {
+        self.shard().unwrap_or(&self.fallback)
     }
 
     /// The most live bytes.

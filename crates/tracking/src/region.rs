@@ -2,9 +2,10 @@
 
 use core::fmt;
 use core::marker::PhantomData;
+use core::ptr;
 
 use crate::ledger::Ledger;
-use crate::shard::Counts;
+use crate::shard::{Counts, Shard};
 use crate::stats::Change;
 
 /// Says what an allocator has done since the region began, on this thread or on all.
@@ -36,6 +37,8 @@ use crate::stats::Change;
 pub struct Region<'a> {
     ledger: &'a Ledger,
     threads: Threads,
+    /// Where this thread counted when the region began, if it is about this thread.
+    shard: Option<&'a Shard>,
     before: Counts,
     /// Not `Send`: a region may be about this thread.
     _thread: PhantomData<*const ()>,
@@ -50,14 +53,26 @@ pub(crate) enum Threads {
 
 impl<'a> Region<'a> {
     pub(crate) fn new(ledger: &'a Ledger, threads: Threads) -> Self {
-        let before = threads.counts(ledger);
-        Self { ledger, threads, before, _thread: PhantomData }
+        let shard = match threads {
+            Threads::This => Some(ledger.shard_of_this_thread()),
+            Threads::All => None,
+        };
+        let before = shard.map_or_else(|| ledger.counts(), Shard::counts);
+        Self { ledger, threads, shard, before, _thread: PhantomData }
     }
 
     /// What has happened since the region began.
+    ///
+    /// A region about a thread knows of nothing any more at the very end of the thread, in destructors
+    /// of thread-locals, if it began before them: the thread counts elsewhere there.
     #[must_use]
     pub fn change(&self) -> Change {
-        Change::new(&self.threads.counts(self.ledger).since(self.before))
+        let now = match self.shard {
+            None => self.ledger.counts(),
+            Some(shard) if ptr::eq(shard, self.ledger.shard_of_this_thread()) => shard.counts(),
+            Some(_) => return Change::default(),
+        };
+        Change::new(&now.since(self.before))
     }
 
     /// Demands that nothing was allocated or reallocated, nor tried to be. Freeing is allowed.
@@ -90,15 +105,6 @@ impl fmt::Debug for Region<'_> {
             .field("threads", &self.threads)
             .field("change", &self.change())
             .finish_non_exhaustive()
-    }
-}
-
-impl Threads {
-    fn counts(self, ledger: &Ledger) -> Counts {
-        match self {
-            Self::This => ledger.counts_of_this_thread(),
-            Self::All => ledger.counts(),
-        }
     }
 }
 

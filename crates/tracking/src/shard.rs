@@ -275,14 +275,15 @@ impl Counts {
         }
     }
 
-    /// The bytes that were freed, and by which blocks were shrunk.
-    pub(crate) fn freed_bytes(&self) -> usize {
-        self.allocated_bytes.wrapping_sub(self.live_bytes)
+    /// The bytes that were freed, and by which blocks were shrunk: below 0 if what was read is of two
+    /// moments.
+    pub(crate) fn freed_bytes(&self) -> isize {
+        self.allocated_bytes.wrapping_sub(self.live_bytes).cast_signed()
     }
 
-    /// The allocations that were served.
-    pub(crate) fn allocations(&self) -> usize {
+    /// The allocations that were served: below 0 as `freed_bytes`.
+    pub(crate) fn allocations(&self) -> isize {
         let asked = self.sizes.iter().fold(0, |sum: usize, size| sum.wrapping_add(*size));
-        asked.wrapping_sub(self.reallocations)
+        asked.wrapping_sub(self.reallocations).cast_signed()
     }
 }

@@ -13,7 +13,7 @@ use crate::shard::Counts;
 ///
 /// A size is the one that was asked for, not what the allocator took for it.
 ///
-/// Totals are kept in machine words, and begin anew after `usize::MAX`.
+/// Totals are kept in machine words, and are right up to `isize::MAX`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -39,9 +39,9 @@ pub struct Stats {
     pub allocated_bytes: u64,
     /// Bytes that were freed, and by which blocks were shrunk.
     pub freed_bytes: u64,
-    /// How much more was freed than was ever allocated. It is 0 unless memory was freed that had
-    /// been allocated past this allocator, for instance before it was wrapped; then the live figures are
-    /// too small, by this much at the least, and stop at 0.
+    /// How much more was freed than was ever allocated. With no thread at work it is 0 unless memory
+    /// was freed that had been allocated past this allocator, for instance before it was wrapped; then the
+    /// live figures are too small, by this much at the least, and stop at 0.
     pub unseen_bytes: u64,
     /// As `unseen_bytes`, in blocks.
     pub unseen_blocks: u64,
@@ -49,23 +49,27 @@ pub struct Stats {
     pub sizes: Histogram,
 }
 
+/// A difference of counters, which others may be at work on while they are read.
+fn positive(value: isize) -> u64 {
+    value.max(0) as u64
+}
+
 impl Stats {
     pub(crate) fn new(counts: &Counts, peak: isize) -> Self {
         let allocations = counts.allocations();
         let bytes = counts.live_bytes.cast_signed();
-        let blocks = allocations.wrapping_sub(counts.frees).cast_signed();
-        let positive = |value: isize| value.max(0) as u64;
+        let blocks = allocations.wrapping_sub_unsigned(counts.frees);
         let negative = |value: isize| positive(value.saturating_neg());
         Self {
             live_bytes: positive(bytes),
             live_blocks: positive(blocks),
             peak_bytes: positive(peak.max(bytes)),
-            allocations: allocations as u64,
+            allocations: positive(allocations),
             frees: counts.frees as u64,
             reallocations: counts.reallocations as u64,
             failures: counts.failures as u64,
             allocated_bytes: counts.allocated_bytes as u64,
-            freed_bytes: counts.freed_bytes() as u64,
+            freed_bytes: positive(counts.freed_bytes()),
             unseen_bytes: negative(bytes),
             unseen_blocks: negative(blocks),
             sizes: Histogram::new(counts.sizes.map(|size| size as u64)),
@@ -118,12 +122,12 @@ pub struct Change {
 impl Change {
     pub(crate) fn new(counts: &Counts) -> Self {
         Self {
-            allocations: counts.allocations() as u64,
+            allocations: positive(counts.allocations()),
             frees: counts.frees as u64,
             reallocations: counts.reallocations as u64,
             failures: counts.failures as u64,
             allocated_bytes: counts.allocated_bytes as u64,
-            freed_bytes: counts.freed_bytes() as u64,
+            freed_bytes: positive(counts.freed_bytes()),
         }
     }
 
@@ -153,5 +157,22 @@ impl fmt::Display for Change {
             Grouped(self.freed_bytes),
             Grouped(self.failures),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shard::Shard;
+
+    #[test]
+    fn figures_of_two_moments_do_not_wrap_around() {
+        // A reallocation whose size is not seen yet, and a block of which the total is not.
+        let counts = Counts { reallocations: 1, live_bytes: 10, ..Shard::new().counts() };
+        let stats = Stats::new(&counts, 0);
+        assert_eq!((stats.allocations, stats.freed_bytes), (0, 0));
+        assert_eq!((stats.live_blocks, stats.live_bytes), (0, 10));
+        let change = Change::new(&counts);
+        assert_eq!((change.allocations, change.freed_bytes), (0, 0));
     }
 }
