@@ -1,5 +1,4 @@
-//! What a thread keeps for itself: its seat, the shards that it used last, and whether it writes a
-//! report.
+//! What a thread keeps for itself: its seat, the shards that it used last, and what it is busy with.
 
 use core::cell::Cell;
 use core::ptr::{self, NonNull};
@@ -51,7 +50,8 @@ struct Local {
     sitting_down: Cell<bool>,
     /// 0 until it is asked for.
     number: Cell<u32>,
-    reporting: Cell<bool>,
+    /// For each task whether the thread is busy with it.
+    busy: [Cell<bool>; 3],
 }
 
 /// Leaves the seat when the thread ends.
@@ -65,7 +65,7 @@ thread_local! {
             slots: [const { Slot::new() }; SLOTS],
             sitting_down: Cell::new(false),
             number: Cell::new(0),
-            reporting: Cell::new(false),
+            busy: [const { Cell::new(false) }; 3],
         }
     };
     static SEATED: Seated = const { Seated(Cell::new(None)) };
@@ -136,24 +136,36 @@ pub(crate) fn number() -> u32 {
     LOCAL.try_with(number).unwrap_or(0)
 }
 
-/// Whether this thread writes a report.
-pub(crate) fn is_reporting() -> bool {
-    LOCAL.try_with(|local| local.reporting.get()).unwrap_or(true)
+/// What a thread does not begin again before it has ended it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Task {
+    /// Writing a report.
+    Report,
+    /// Calling a program's function with what is found.
+    Call,
+    /// Looking up the name of a function.
+    LookUp,
 }
 
-/// Marks this thread as writing a report.
-pub(crate) struct Reporting;
+/// Whether this thread is busy with `task`.
+pub(crate) fn is_busy(task: Task) -> bool {
+    LOCAL.try_with(|local| local.busy[task as usize].get()).unwrap_or(true)
+}
 
-impl Reporting {
-    /// Nothing if it writes one already.
-    pub(crate) fn begin() -> Option<Self> {
-        let already = LOCAL.try_with(|local| local.reporting.replace(true)).unwrap_or(true);
-        if already { None } else { Some(Self) }
+/// Marks this thread as busy with a task, until it is dropped.
+pub(crate) struct Busy(Task);
+
+impl Busy {
+    /// Nothing if it is busy with it already.
+    pub(crate) fn begin(task: Task) -> Option<Self> {
+        let begin = |local: &Local| local.busy[task as usize].replace(true);
+        let already = LOCAL.try_with(begin).unwrap_or(true);
+        if already { None } else { Some(Self(task)) }
     }
 }
 
-impl Drop for Reporting {
+impl Drop for Busy {
     fn drop(&mut self) {
-        let _ = LOCAL.try_with(|local| local.reporting.set(false));
+        let _ = LOCAL.try_with(|local| local.busy[self.0 as usize].set(false));
     }
 }

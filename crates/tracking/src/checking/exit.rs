@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 use super::engine::Engine;
 use super::leaks::Leaks;
 use super::stderr::Stderr;
-use crate::thread::Reporting;
+use crate::thread::{Busy, Task};
 
 /// The engine that was added last. Each pointer here and in `Engine::next_at_exit` is null or came from
 /// a `&'static Engine`.
@@ -51,7 +51,7 @@ extern "C" fn report_all() {
     while let Some(engine) = next {
         engine.check();
         let leaks = Leaks::of(engine, engine.exit_since.load(Ordering::Relaxed));
-        let _reporting = Reporting::begin();
+        let _busy = Busy::begin(Task::Report);
         let mut stderr = Stderr::new();
         let _ = write!(stderr, "{leaks}");
         stderr.flush();

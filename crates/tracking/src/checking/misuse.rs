@@ -5,7 +5,7 @@ use core::fmt::{self, Write};
 
 use super::stderr::Stderr;
 use super::stripe::{Deed, Record};
-use crate::thread;
+use crate::thread::{self, Busy, Task};
 
 /// A mistake in the use of memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +13,10 @@ use crate::thread;
 pub enum Kind {
     /// A block was freed that was free already.
     DoubleFree,
-    /// A block was freed that is not one of this allocator, or has not been for long.
+    /// A block was freed that is not one of this allocator, or has not been for long; or null was.
+    ///
+    /// If its address was given out again meanwhile, it is the free of the block that is there now, and
+    /// not found.
     ForeignPointer,
     /// A block was freed with a size or an alignment that is not its own.
     WrongLayout,
@@ -72,7 +75,7 @@ impl Misuse {
         self.kind
     }
 
-    /// The address of the block; 0 if there is none.
+    /// The address of the block; 0 if there is none, or if it was null.
     #[must_use]
     pub const fn address(&self) -> usize {
         self.address
@@ -119,6 +122,13 @@ impl Misuse {
 
     pub(super) fn byte(self, at: isize) -> Self {
         Self { byte: Some(at), ..self }
+    }
+
+    /// Writes the first line to standard error.
+    fn write_headline(&self) {
+        let mut stderr = Stderr::new();
+        let _ = self.headline(&mut stderr);
+        stderr.flush();
     }
 
     /// The first line.
@@ -177,23 +187,50 @@ impl Drop for Unwinding {
 impl Report {
     pub(super) fn of(self, misuse: &Misuse) {
         match self {
-            Self::Call(function) => {
+            // Not while a name is looked up, which the function may do, and which is not reentrant.
+            Self::Call(function) if !thread::is_busy(Task::LookUp) => {
+                let Some(_busy) = Busy::begin(Task::Call) else {
+                    misuse.write_headline();
+                    return;
+                };
                 let unwinding = Unwinding;
                 function(misuse);
                 core::mem::forget(unwinding);
             }
+            Self::Call(_) => misuse.write_headline(),
             Self::Abort => {
+                let _ends = Unwinding;
                 // The line first: the names are looked up in a program whose memory is broken.
-                let mut stderr = Stderr::new();
-                let _ = misuse.headline(&mut stderr);
-                stderr.flush();
+                misuse.write_headline();
                 // A second finding, on the way there, ends it.
-                if let Some(_reporting) = thread::Reporting::begin() {
+                if let Some(_busy) = Busy::begin(Task::Report) {
+                    let mut stderr = Stderr::new();
                     let _ = misuse.places(&mut stderr);
                     stderr.flush();
                 }
                 std::process::abort();
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn no_function_is_called_while_a_name_is_looked_up() {
+        static CALLS: AtomicUsize = AtomicUsize::new(0);
+
+        let report = Report::Call(|_| _ = CALLS.fetch_add(1, Ordering::Relaxed));
+        let misuse = Misuse::of_layout(Kind::ForeignPointer, 0, Layout::new::<u64>());
+        let busy = Busy::begin(Task::LookUp);
+        report.of(&misuse);
+        assert_eq!(CALLS.load(Ordering::Relaxed), 0);
+        drop(busy);
+        report.of(&misuse);
+        assert_eq!(CALLS.load(Ordering::Relaxed), 1);
     }
 }

@@ -12,7 +12,7 @@ use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use allocator_api2::alloc::System;
 use allocator_api2::boxed::Box;
 
-use crate::thread;
+use crate::thread::{self, Task};
 
 /// The most frames that are kept of a stack, from its innermost one.
 const FRAMES: usize = 32;
@@ -63,7 +63,7 @@ impl Site {
     /// While this thread writes a report it has no stack: that is where names are looked up, which
     /// allocates.
     pub(super) fn here(backtraces: bool, layout: Layout) -> &'static Self {
-        let stack = match backtraces && !thread::is_reporting() {
+        let stack = match backtraces && !thread::is_busy(Task::Report) {
             true => Stack::here(),
             false => Stack::EMPTY,
         };
@@ -71,9 +71,9 @@ impl Site {
         find_or_add(stack, layout).unwrap_or(&UNKNOWN)
     }
 
-    /// All sites.
+    /// All sites, the unknown one included.
     pub(super) fn all() -> impl Iterator<Item = &'static Self> {
-        SITES.iter().flat_map(of_list)
+        SITES.iter().flat_map(of_list).chain([&UNKNOWN])
     }
 }
 
@@ -159,35 +159,49 @@ impl fmt::Display for Stack {
         if self.len == 0 {
             return f.write_str("      (no backtrace: see Checking::with_backtraces)\n");
         }
-        let (mut shown, mut result) = (0, Ok(()));
+        let mut shown = 0;
         for frame in &self.frames[..self.len] {
+            // Written when the names are looked up: `f` may look up some as well.
+            let mut lines = String::new();
             let (mut named, mut last) = (false, false);
-            backtrace::resolve(ptr::without_provenance_mut(*frame), |symbol| {
+            look_up(*frame, |symbol| {
                 named = true;
                 let name = symbol.name();
                 let starts_with =
                     |starts: &[&[u8]]| name.as_ref().is_some_and(|name| starts_with(name, starts));
                 last |= starts_with(&OUTSIDE);
-                if result.is_ok() && !last && !(shown == 0 && starts_with(&INSIDE)) {
-                    result = line(f, shown, name, symbol.filename(), symbol.lineno());
+                let inside = shown == 0 && starts_with(&INSIDE);
+                if !last && !inside {
+                    let _ = line(&mut lines, shown, name, symbol.filename(), symbol.lineno());
                     shown += 1;
                 }
             });
-            if last || result.is_err() {
+            f.write_str(&lines)?;
+            if last {
                 break;
             }
             if !named {
-                result = writeln!(f, "  {shown:>3}: {frame:#x}");
+                writeln!(f, "  {shown:>3}: {frame:#x}")?;
                 shown += 1;
             }
         }
-        result
+        Ok(())
+    }
+}
+
+/// Calls `each` with the functions that `frame` is in, unless this thread is looking up others: what is
+/// found on the way, where memory is allocated, may be printed, and the cache of names knows
+/// of one user at a time.
+#[cfg(feature = "backtrace")]
+fn look_up(frame: usize, each: impl FnMut(&backtrace::Symbol)) {
+    if let Some(_busy) = thread::Busy::begin(Task::LookUp) {
+        backtrace::resolve(ptr::without_provenance_mut(frame), each);
     }
 }
 
 #[cfg(feature = "backtrace")]
 fn line(
-    f: &mut fmt::Formatter<'_>,
+    f: &mut impl fmt::Write,
     number: usize,
     name: Option<backtrace::SymbolName<'_>>,
     file: Option<&std::path::Path>,
@@ -251,5 +265,40 @@ fn starts_with(name: &backtrace::SymbolName<'_>, starts: &[&[u8]]) -> bool {
 impl fmt::Display for Stack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("      (no backtrace: the feature `backtrace` is off)\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_unknown_site_is_one_of_all() {
+        assert!(Site::all().any(|site| ptr::eq(site, &UNKNOWN)));
+    }
+
+    #[cfg(feature = "backtrace")]
+    #[test]
+    fn no_name_is_looked_up_while_one_is_or_while_lines_are_written() {
+        use crate::thread::Busy;
+
+        /// Demands of who writes that it may be interrupted by another report.
+        struct Idle(String);
+        impl fmt::Write for Idle {
+            fn write_str(&mut self, text: &str) -> fmt::Result {
+                assert!(!thread::is_busy(Task::LookUp));
+                self.0.push_str(text);
+                Ok(())
+            }
+        }
+
+        let site = Site::new(Stack::here(), None);
+        let mut named = Idle(String::new());
+        fmt::write(&mut named, format_args!("{site}")).unwrap();
+        assert!(named.0.contains("         at "), "{}", named.0);
+        let _busy = Busy::begin(Task::LookUp);
+        let bare = site.to_string();
+        assert_eq!(bare.lines().count(), site.stack.len, "{bare}");
+        assert!(bare.lines().all(|line| line.contains(": 0x")), "{bare}");
     }
 }
