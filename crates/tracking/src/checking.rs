@@ -89,7 +89,8 @@ impl<A> Checking<A> {
     /// ending the program.
     ///
     /// It may allocate. If it panics the program ends, since nothing may unwind out of a global
-    /// allocator.
+    /// allocator. What is found on its thread before it returns, or while names of functions
+    /// are looked up, is the first line of its report on standard error: the function is not called with it.
     #[must_use]
     pub const fn on_misuse(mut self, function: fn(&Misuse)) -> Self {
         self.engine.report = Report::Call(function);
@@ -146,7 +147,7 @@ impl<A> Checking<A> {
     /// It ends by a return from `main`, or by `std::process::exit`. A second call only begins
     /// anew: blocks that were allocated before it are left out.
     pub fn report_at_exit(&'static self) {
-        let before = self.engine.exit_since.swap(self.engine.now().max(1), Ordering::Relaxed);
+        let before = self.engine.exit_since.swap(self.engine.now(), Ordering::Relaxed);
         if before == 0 {
             exit::add(&self.engine);
         }
@@ -195,14 +196,16 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Checking<A> {
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        if let Some(block) = NonNull::new(block) {
-            // SAFETY: blocks of both interfaces come from `inner`; the caller owns this one.
-            unsafe { self.engine.free(self.address(), block, layout) };
-        }
+        let Some(block) = NonNull::new(block) else { return self.engine.found_null(layout) };
+        // SAFETY: blocks of both interfaces come from `inner`; the caller owns this one.
+        unsafe { self.engine.free(self.address(), block, layout) };
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        let Some(block) = NonNull::new(block) else { return ptr::null_mut() };
+        let Some(block) = NonNull::new(block) else {
+            self.engine.found_null(layout);
+            return ptr::null_mut();
+        };
         let Ok(new) = Layout::from_size_align(size, layout.align()) else {
             return ptr::null_mut();
         };
@@ -281,5 +284,21 @@ unsafe impl<A: Allocator> Allocator for Checking<A> {
     ) -> Result<NonNull<[u8]>, AllocError> {
         // SAFETY: the caller's duties.
         unsafe { self.resize(block, old, new, New::Filled) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_at_exit_is_about_the_first_block_as_well() {
+        static CHECKING: Checking = Checking::system();
+        CHECKING.report_at_exit();
+        let block = CHECKING.allocate(Layout::new::<u64>()).unwrap().cast();
+        let since = CHECKING.engine.exit_since.load(Ordering::Relaxed);
+        assert_eq!(Leaks::of(&CHECKING.engine, since).blocks(), 1);
+        // SAFETY: from the same allocator with this layout.
+        unsafe { CHECKING.deallocate(block, Layout::new::<u64>()) };
     }
 }

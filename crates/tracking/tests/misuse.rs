@@ -1,9 +1,11 @@
 //! What a function for misuse is told, and how a program goes on after it.
 
 use std::alloc::{GlobalAlloc, Layout};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::{self, NonNull};
 
-use allocator_api2::alloc::{Allocator, System};
+use allocator_api2::alloc::{AllocError, Allocator, System};
 use strategy::contract::Probe;
 use tracking::{Checking, Kind, Misuse};
 
@@ -226,4 +228,64 @@ fn a_checking_allocator_may_wrap_another() {
     assert_eq!((inner.stats().live_blocks, outer.stats().live_blocks), (1, 0));
     drop(outer);
     assert_eq!((inner.stats().live_blocks, kinds()), (0, vec![]));
+}
+
+#[test]
+fn null_is_a_foreign_pointer() {
+    let checking = Checking::system().on_misuse(note);
+    // SAFETY: none: null is no block.
+    unsafe { checking.dealloc(ptr::null_mut(), LAYOUT) };
+    // SAFETY: as above.
+    assert!(unsafe { checking.realloc(ptr::null_mut(), LAYOUT, 100) }.is_null());
+    let expected = (Kind::ForeignPointer, 0, LAYOUT);
+    let found = found();
+    let found = found.iter().map(|misuse| (misuse.kind(), misuse.address(), misuse.layout()));
+    assert_eq!(found.collect::<Vec<_>>(), [expected; 2]);
+}
+
+#[test]
+fn a_function_is_not_called_with_what_is_found_while_it_runs() {
+    static CHECKING: Checking = Checking::system().on_misuse(frees_null);
+
+    thread_local!(static CALLS: Cell<usize> = const { Cell::new(0) });
+
+    fn frees_null(_: &Misuse) {
+        if CALLS.replace(CALLS.get() + 1) < 10 {
+            // SAFETY: none: null is no block.
+            unsafe { CHECKING.dealloc(ptr::null_mut(), LAYOUT) };
+        }
+    }
+
+    for calls in 1..4 {
+        // SAFETY: as above.
+        unsafe { CHECKING.dealloc(ptr::null_mut(), LAYOUT) };
+        assert_eq!(CALLS.get(), calls);
+    }
+}
+
+/// Panics when it has freed a block.
+struct Unwilling;
+
+// SAFETY: all is left to `System`.
+unsafe impl Allocator for Unwilling {
+    fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
+        System.allocate(layout)
+    }
+
+    unsafe fn deallocate(&self, block: NonNull<u8>, layout: Layout) {
+        // SAFETY: the caller's duties are the same.
+        unsafe { System.deallocate(block, layout) };
+        panic!("unwilling");
+    }
+}
+
+#[test]
+fn a_free_is_counted_also_if_the_inner_allocator_unwinds() {
+    let checking = Checking::new(Unwilling).with_quarantine(0);
+    let block = checking.allocate(LAYOUT).unwrap().cast::<u8>();
+    // SAFETY: from the same allocator with this layout.
+    let free = || unsafe { checking.deallocate(block, LAYOUT) };
+    catch_unwind(AssertUnwindSafe(free)).unwrap_err();
+    let stats = checking.stats();
+    assert_eq!((stats.frees, stats.live_blocks, stats.live_bytes), (1, 0, 0));
 }

@@ -47,7 +47,7 @@ pub(super) struct Engine {
     pub(super) ledger: Ledger,
     /// Each is used under the lock of the same number only, or by who owns the engine.
     stripes: [UnsafeCell<Stripe>; STRIPES],
-    /// The allocations so far.
+    /// 1, and the allocations so far: no block is born at 0.
     clock: AtomicUsize,
     lifetimes: [AtomicUsize; BUCKETS],
     pub(super) backtraces: bool,
@@ -73,7 +73,7 @@ impl Engine {
         Self {
             ledger: Ledger::new(),
             stripes: [const { UnsafeCell::new(Stripe::new()) }; STRIPES],
-            clock: AtomicUsize::new(0),
+            clock: AtomicUsize::new(1),
             lifetimes: [const { AtomicUsize::new(0) }; BUCKETS],
             backtraces: false,
             most_held: MOST_HELD,
@@ -104,6 +104,12 @@ impl Engine {
         if layout.size() == 0 {
             self.found(Misuse::of_layout(Kind::ZeroSize, 0, layout).seen_at(self.deed(layout)));
         }
+    }
+
+    /// Reports that null was freed or reallocated as a block of `layout`.
+    pub(super) fn found_null(&self, layout: Layout) {
+        let misuse = Misuse::of_layout(Kind::ForeignPointer, 0, layout);
+        self.found(misuse.seen_at(self.deed(layout)));
     }
 
     fn make<S: Source>(
@@ -140,10 +146,12 @@ impl Engine {
     /// `inner` is the allocator that was the source of all blocks. If `block` is live, the caller
     /// owns it.
     pub(super) unsafe fn free(&self, inner: NonNull<()>, block: NonNull<u8>, layout: Layout) {
-        if let Some(record) = self.retire(block, layout, inner) {
+        if let Some(record) = self.retire(block, layout) {
             self.ledger.freed(record.layout().size());
             let age = self.clock.load(Relaxed).wrapping_sub(record.birth).wrapping_sub(1);
             self.lifetimes[bucket_of(age)].fetch_add(1, Relaxed);
+            // Last, since the inner allocator may unwind.
+            self.release(inner);
         }
     }
 
@@ -164,7 +172,7 @@ impl Engine {
     ) -> Option<NonNull<u8>> {
         let address = block.addr().get();
         let Some(record) = self.with(address, |stripe| stripe.live(address)) else {
-            self.retire(block, old, inner); // reports what it finds
+            self.retire(block, old); // reports what it finds
             return None;
         };
         let old_bytes = record.layout().size();
@@ -174,7 +182,8 @@ impl Engine {
         // SAFETY: the old block is live and has `old_bytes`, the new one `layout.size()`; as both are live,
         // they are apart.
         unsafe { moved.copy_from_nonoverlapping(record.start, old_bytes.min(layout.size())) };
-        self.retire(block, old, inner);
+        self.retire(block, old);
+        self.release(inner);
         Some(moved)
     }
 
@@ -198,7 +207,7 @@ impl Engine {
         Histogram::new(self.lifetimes.each_ref().map(|count| count.load(Relaxed) as u64))
     }
 
-    /// The allocations so far: a block that is born later has this birth or a later one.
+    /// The time, which is not 0: a block that is born later has this birth or a later one.
     pub(super) fn now(&self) -> usize {
         self.clock.load(Relaxed)
     }
@@ -226,8 +235,9 @@ impl Engine {
         }
     }
 
-    /// Takes a block out of the hands of its owner and holds it back: its record, if it was live.
-    fn retire(&self, block: NonNull<u8>, layout: Layout, inner: NonNull<()>) -> Option<Record> {
+    /// Takes a block out of the hands of its owner and holds it back: its record, if it was live. Then
+    /// the quarantine may hold too much, until [`release`](Self::release).
+    fn retire(&self, block: NonNull<u8>, layout: Layout) -> Option<Record> {
         let address = block.addr().get();
         let deed = self.deed(layout);
         let (slot, record) = match self.with(address, |stripe| stripe.retire(address, deed)) {
@@ -256,7 +266,6 @@ impl Engine {
         unsafe { record.guarded.fill(record.start, FREED) };
         self.held.fetch_add(record.guarded.outer.size(), Relaxed);
         self.with(address, |stripe| stripe.hold(slot));
-        self.release(inner);
         Some(record)
     }
 

@@ -33,7 +33,7 @@ pub(super) struct Record {
     pub(super) start: NonNull<u8>,
     pub(super) guarded: Guarded,
     pub(super) give_back: GiveBack,
-    /// The allocations of this allocator before this one.
+    /// 1, and the allocations of this allocator before this one.
     pub(super) birth: usize,
     pub(super) allocated: Deed,
     pub(super) freed: Option<Deed>,
