@@ -1,12 +1,12 @@
 //! What it costs to count: a pair on System, bare and tracked.
 
-use strategy::{BuildError, FromGlobal, Plan, Profile, Role, StaticGlobal, Strategy};
+use strategy::{Role, StaticGlobal};
 use strategy_system::{System, SystemAgain};
 use tracking::{Checking, Tracking};
 use workloads::{Case, Description, Pair, Workload};
 
 use crate::Visitor;
-use crate::list::{Named, Row};
+use crate::list::{Named, Row, by_global};
 use crate::threads;
 
 const FAMILY: &str = "Peers: counting";
@@ -42,38 +42,14 @@ impl StaticGlobal for Checked {
     };
 }
 
-/// Makes a strategy of a wrapper of System's.
-macro_rules! wrapped {
-    ($name:ident, $called:literal, $role:expr, $about:literal) => {
-        impl Strategy for $name {
-            const NAME: &'static str = $called;
-            const ABOUT: &'static str = $about;
-            const PROFILE: Profile = Profile::GENERAL;
-            const ROLE: Role = $role;
-            type Handle<'a> = FromGlobal<Self>;
-
-            fn new(_plan: &Plan) -> Result<Self, BuildError> {
-                Ok(Self)
-            }
-
-            #[inline]
-            fn handle(&self) -> FromGlobal<Self> {
-                FromGlobal::new()
-            }
-        }
-    };
-}
-#[cfg(feature = "others")]
-pub(crate) use wrapped;
-
-wrapped!(
+by_global!(
     Tracked,
     "tracking",
     Role::Ours,
     "System under `tracking::Tracking`, which counts on a shard a thread"
 );
 
-wrapped!(
+by_global!(
     Checked,
     "checking",
     Role::Ours,

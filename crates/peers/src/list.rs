@@ -33,6 +33,30 @@ pub(crate) const fn other(name: &'static str, about: &'static str) -> Contender 
     Contender { name, about, role: Role::Contender }
 }
 
+/// Makes a strategy for all sizes of a type that names a global allocator: its name, its role, and what
+/// it is.
+macro_rules! by_global {
+    ($type:ident, $name:literal, $role:expr, $about:literal) => {
+        impl strategy::Strategy for $type {
+            const NAME: &'static str = $name;
+            const ABOUT: &'static str = $about;
+            const PROFILE: strategy::Profile = strategy::Profile::GENERAL;
+            const ROLE: strategy::Role = $role;
+            type Handle<'a> = strategy::FromGlobal<Self>;
+
+            fn new(_plan: &strategy::Plan) -> Result<Self, strategy::BuildError> {
+                Ok(Self)
+            }
+
+            #[inline]
+            fn handle(&self) -> strategy::FromGlobal<Self> {
+                strategy::FromGlobal::new()
+            }
+        }
+    };
+}
+pub(crate) use by_global;
+
 /// A workload under a name of this family.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Named<W>(pub(crate) &'static str, pub(crate) W);

@@ -2,9 +2,9 @@
 
 use std::alloc::System;
 
-use strategy::{BuildError, FromGlobal, Plan, Profile, Role, StaticGlobal, Strategy};
+use strategy::{Role, StaticGlobal};
 
-use crate::counting::wrapped;
+use crate::list::by_global;
 
 /// stats_alloc, as its documentation installs it.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ impl StaticGlobal for StatsAlloc {
     const GLOBAL: &'static Self::Global = &stats_alloc::INSTRUMENTED_SYSTEM;
 }
 
-wrapped!(
+by_global!(
     StatsAlloc,
     "stats-alloc",
     Role::Contender,
@@ -34,7 +34,7 @@ impl StaticGlobal for Cap {
     };
 }
 
-wrapped!(
+by_global!(
     Cap,
     "cap",
     Role::Contender,

@@ -2,10 +2,12 @@
 
 use bump_scope::Bump;
 use strategy::{
-    BuildError, Frees, FromGlobal, Plan, Profile, Reset, Sizes, StaticGlobal, Strategy, Threads,
+    BuildError, Frees, Plan, Profile, Reset, Role, Sizes, StaticGlobal, Strategy, Threads,
     Unsupported,
 };
 use workloads::Case;
+
+use crate::list::by_global;
 
 /// snmalloc, with the settings that `snmalloc-rs` builds it with.
 #[derive(Debug)]
@@ -16,22 +18,12 @@ impl StaticGlobal for Snmalloc {
     const GLOBAL: &'static snmalloc_rs::SnMalloc = &snmalloc_rs::SnMalloc;
 }
 
-impl Strategy for Snmalloc {
-    const NAME: &'static str = "snmalloc";
-    const ABOUT: &'static str =
-        "size classes in slabs, frees by other threads sent back as messages";
-    const PROFILE: Profile = Profile::GENERAL;
-    type Handle<'a> = FromGlobal<Self>;
-
-    fn new(_plan: &Plan) -> Result<Self, BuildError> {
-        Ok(Self)
-    }
-
-    #[inline]
-    fn handle(&self) -> FromGlobal<Self> {
-        FromGlobal::new()
-    }
-}
+by_global!(
+    Snmalloc,
+    "snmalloc",
+    Role::Contender,
+    "size classes in slabs, frees by other threads sent back as messages"
+);
 
 /// The address space that snmalloc reserves when it is first used, in bytes: 256 GiB, as
 /// `/proc/self/status` shows it for version 0.7.6 on Linux. The bound on a process's memory is no bound for it, then.
