@@ -221,6 +221,12 @@ impl Args {
             sample_size: self.sample_size.unwrap_or(pace.sample_size),
             measurement_time_s,
             warm_up_time_s,
+            turns: false,
+            turn_ms: None,
+            settle_ms: None,
+            states: 0,
+            state: None,
+            least_difference: 0.0,
             cell_timeout_s: self.cell_timeout.unwrap_or(timeout_s),
         }
     }

@@ -56,6 +56,7 @@ pub(crate) fn environment(root: &Path, build: Build) -> io::Result<Environment> 
             &["describe", "--always", "--abbrev=12", "--dirty", "--exclude=*"],
             root,
         ),
+        variables: BTreeMap::new(),
         program: program()?,
     })
 }

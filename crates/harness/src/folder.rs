@@ -189,6 +189,10 @@ fn rows(matrix: &Matrix, mut known: HashMap<String, Cell>) -> Vec<Vec<(Role, Cel
                     ops: answer.map(|answer| answer.ops),
                     checksum: answer.map(|answer| format!("{:#018x}", answer.checksum)),
                     retaken_samples: 0,
+                    rounds_ratio: Vec::new(),
+                    state_groups: Vec::new(),
+                    notes: Vec::new(),
+                    preempted_samples: 0,
                     noisy_samples: 0,
                     samples_ns_per_op: Vec::new(),
                 });

@@ -121,6 +121,10 @@ mod tests {
             ops: Some(1000),
             checksum: None,
             retaken_samples: 0,
+            rounds_ratio: Vec::new(),
+            state_groups: Vec::new(),
+            notes: Vec::new(),
+            preempted_samples: 0,
             noisy_samples: 0,
             samples_ns_per_op: Vec::new(),
         };

@@ -1,5 +1,6 @@
 //! The parent: rounds over the matrix, a process for each cell, and the folder that keeps it all.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::fs;
 use std::io::{Write, stdout};
@@ -157,6 +158,7 @@ fn create(root: &Path, build: Build, matrix: &mut Matrix, args: &Args) -> Result
         strategies: matrix.strategies.clone(),
         workloads: matrix.workloads.clone(),
         noise: Noise::default(),
+        spent_s: BTreeMap::new(),
     };
     let folder = Folder::create(path, run, matrix)?;
     if args.out.is_none() {

@@ -108,7 +108,8 @@ fn cell_text(cell: &Cell, notes: &mut Notes) -> String {
             format!("{} ns\n{}", short(ns.median), range(ns))
         }
         (Status::Measured, Some(ratio), _) => match cell.verdict {
-            Some(Verdict::Same) => format!("same\n{}", range(ratio)),
+            Some(Verdict::Same) => format!("= {}\n{}", short(ratio.median), range(ratio)),
+            Some(Verdict::Undecided) => format!("? {}\n{}", short(ratio.median), range(ratio)),
             Some(Verdict::Faster) => format!("▼ {}\n{}", short(ratio.median), range(ratio)),
             Some(Verdict::Slower) => format!("▲ {}\n{}", short(ratio.median), range(ratio)),
             None => format!("{}\n{}", short(ratio.median), range(ratio)),

@@ -70,6 +70,7 @@ pub(crate) fn mark(verdict: Option<Verdict>) -> &'static str {
         Some(Verdict::Faster) => "▼",
         Some(Verdict::Slower) => "▲",
         Some(Verdict::Same) => "=",
+        Some(Verdict::Undecided) => "?",
         None => "",
     }
 }
@@ -80,6 +81,7 @@ pub(crate) fn word(verdict: Option<Verdict>) -> &'static str {
         Some(Verdict::Faster) => "faster",
         Some(Verdict::Slower) => "slower",
         Some(Verdict::Same) => "same",
+        Some(Verdict::Undecided) => "undecided",
         None => "none",
     }
 }

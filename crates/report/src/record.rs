@@ -41,8 +41,20 @@ pub enum Verdict {
     Faster,
     /// The whole interval of the ratio lies above the noise floor.
     Slower,
-    /// The interval touches the noise floor.
+    /// The interval lies inside the noise floor, or inside the least difference that counts
+    /// ([`Settings::least_difference`]). (In runs without that setting: it touches the floor.)
     Same,
+    /// None of these: the run does not tell.
+    Undecided,
+}
+
+/// Rounds of a cell that form a group of their own by the start state of their processes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StateGroup {
+    /// The start states, as [`Settings::states`] counts them.
+    pub states: Vec<u32>,
+    /// Nanoseconds per operation: the median over the group's rounds.
+    pub ns_per_op: f64,
 }
 
 /// One line of `cells.jsonl`: one workload, strategy and parameter.
@@ -68,12 +80,24 @@ pub struct Cell {
     pub ns_per_op: Option<Interval>,
     /// Nanoseconds per operation, one number a round: the median of the round's samples.
     pub rounds_ns_per_op: Vec<f64>,
-    /// The strategy's nanoseconds over System's, taken within a round: below 1 is faster.
+    /// The strategy's nanoseconds over System's: below 1 is faster. The median of
+    /// [`rounds_ratio`](Self::rounds_ratio); in runs without that field, of the quotients of both cells' rounds.
     pub ratio_to_system: Option<Interval>,
-    /// How far a ratio of this row has to be from 1 to count as a difference: what System under a
-    /// second name differs by, and 0.01 at the least.
+    /// The ratio to System, one number a round: the median over the cycles of the round, in each of
+    /// which both had a turn. Absent in a round of which no cycle is a sample for both.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rounds_ratio: Vec<Option<f64>>,
+    /// The groups that the rounds fall into by start state, if they do: two or more, fastest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub state_groups: Vec<StateGroup>,
+    /// What a reader of the figures has to know about how they were taken, each a sentence.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// How far a ratio of this row has to be from 1 to count as a difference, as a factor less 1: 0.02 is
+    /// a ratio above 1.02 or below 1 / 1.02. It is what System under a second name differs by, and 0.01 at the
+    /// least. (In runs without [`Settings::least_difference`] it is linear: below 0.98.)
     pub noise_floor: Option<f64>,
-    /// The judgement of the ratio: the whole interval lies beyond the noise floor, or touches it.
+    /// The judgement of the ratio.
     pub verdict: Option<Verdict>,
     /// Operations in one pass of the workload: the seed's known answer, verified in every sample.
     pub ops: Option<u64>,
@@ -81,9 +105,11 @@ pub struct Cell {
     pub checksum: Option<String>,
     /// Pieces of samples that were measured again because the canary saw a busy core.
     pub retaken_samples: u64,
-    /// Samples that were kept although the canary saw a busy core, since the bound on
-    /// retakes was reached.
+    /// Samples that were kept although the canary saw a busy core.
     pub noisy_samples: u64,
+    /// Pieces that were no sample, since a thread of theirs was preempted.
+    #[serde(default)]
+    pub preempted_samples: u64,
     /// Nanoseconds per operation of every sample, one list a round.
     pub samples_ns_per_op: Vec<Vec<f64>>,
 }
@@ -113,6 +139,10 @@ pub struct Run {
     pub workloads: Vec<WorkloadInfo>,
     /// How quiet the machine was.
     pub noise: Noise,
+    /// Seconds that the run took, by what they went into: `tests`, `starting`, `warm-up`, `sampling`, `ending`,
+    /// `keeping`, `report`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub spent_s: BTreeMap<String, f64>,
 }
 
 /// How far a run came.
@@ -144,6 +174,25 @@ pub struct Settings {
     pub warm_up_time_s: f64,
     /// Seconds after which a cell counts as hung.
     pub cell_timeout_s: f64,
+    /// Whether the contenders of a row are alive at once and take turns; else, and in runs without this
+    /// setting, one process follows the other.
+    #[serde(default)]
+    pub turns: bool,
+    /// Milliseconds that are measured in a turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn_ms: Option<f64>,
+    /// Milliseconds at the beginning of a turn that are not measured, or absent where the row's live set decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settle_ms: Option<f64>,
+    /// The number of start states over which the rounds go; 0 in runs that did not choose them.
+    #[serde(default)]
+    pub states: u32,
+    /// The one start state and stream of all rounds, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<u32>,
+    /// Differences below this part of System's time are called the same; 0 in runs that had no such bound.
+    #[serde(default)]
+    pub least_difference: f64,
 }
 
 /// Where a run was measured.
@@ -175,6 +224,9 @@ pub struct Environment {
     pub features: Vec<String>,
     /// Transparent huge pages: the kernel's setting.
     pub transparent_huge_pages: String,
+    /// Variables of the environment that allocators look at, as the cells had them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub variables: BTreeMap<String, String>,
     /// Git commit, with `-dirty` where the tree differs from it; absent outside a checkout.
     pub commit: Option<String>,
     /// A digest of the measuring program, so that a resumed run does not mix two builds.
@@ -213,10 +265,17 @@ pub struct WorkloadInfo {
 pub struct Noise {
     /// The fastest canary loop of the run, in nanoseconds.
     pub canary_best_ns: f64,
+    /// The middle of the canary loops of the run, in nanoseconds, which a noisy one is told by; 0 in
+    /// runs that told it by the fastest.
+    #[serde(default)]
+    pub canary_ns: f64,
     /// Samples measured and kept.
     pub samples: u64,
     /// Pieces of samples measured again.
     pub retaken_samples: u64,
     /// Samples kept although the canary saw a busy core.
     pub noisy_samples: u64,
+    /// Pieces that were no sample, since a thread of theirs was preempted.
+    #[serde(default)]
+    pub preempted_samples: u64,
 }

@@ -47,6 +47,7 @@ fn every_cell_stands_in_the_heat_map_and_in_a_table() {
                     Verdict::Faster => ("▼", "▼ faster"),
                     Verdict::Slower => ("▲", "▲ slower"),
                     Verdict::Same => ("=", "= same"),
+                    Verdict::Undecided => ("?", "? undecided"),
                 };
                 assert!(square.contains(verdict.0), "{}: {square}", cell.id);
                 assert!(entry.contains(verdict.1), "{}: {entry}", cell.id);

@@ -2,6 +2,7 @@
 //!
 //! Hosts, versions and figures here are no measurements and stay out of `results/`.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -76,6 +77,8 @@ pub fn complete() -> Fixture {
     let mut fixture = Fixture { run: run(), cells };
     without_system(&mut fixture, "fragment", "16-4096");
     fixture.run.noise = Noise {
+        canary_ns: 0.0,
+        preempted_samples: 0,
         canary_best_ns: 611.4,
         samples: fixture
             .cells
@@ -253,6 +256,10 @@ fn empty(workload: &str, strategy: &str, parameter: &str) -> Cell {
         ops: None,
         checksum: None,
         retaken_samples: 0,
+        rounds_ratio: Vec::new(),
+        state_groups: Vec::new(),
+        notes: Vec::new(),
+        preempted_samples: 0,
         noisy_samples: 0,
         samples_ns_per_op: Vec::new(),
     };
@@ -306,6 +313,12 @@ fn run() -> Run {
             sample_size: 30,
             measurement_time_s: 0.5,
             warm_up_time_s: 0.1,
+            turns: false,
+            turn_ms: None,
+            settle_ms: None,
+            states: 0,
+            state: None,
+            least_difference: 0.0,
             cell_timeout_s: 120.0,
         },
         environment: Environment {
@@ -323,6 +336,7 @@ fn run() -> Run {
             features: vec!["jemalloc".to_owned(), "mimalloc".to_owned()],
             transparent_huge_pages: "always [madvise] never".to_owned(),
             commit: Some("0000000000000000000000000000000000000000-dirty".to_owned()),
+            variables: BTreeMap::new(),
             program: "sha256:0000".to_owned(),
         },
         versions: versions
@@ -332,6 +346,7 @@ fn run() -> Run {
         strategies: strategies(),
         workloads,
         noise: Noise::default(),
+        spent_s: BTreeMap::new(),
     }
 }
 
