@@ -2,11 +2,18 @@
 
 use report::record::{StrategyInfo, WorkloadInfo};
 use strategy::{Role, Strategy};
-use workloads::{Case, Failure, Passes, Tally, Workload};
+use workloads::{Case, Failure, Passes, Stream, Tally, Workload};
 
 /// All cells, a row for each workload and parameter.
 #[derive(Debug, Default)]
 pub struct Matrix {
+    /// The cells that were added.
+    count: usize,
+    /// The place of the one cell that is made, or absent for all.
+    only: Option<usize>,
+    found: Option<Cell>,
+    /// The first contradiction among the cells.
+    contradiction: Option<String>,
     pub(crate) workloads: Vec<WorkloadInfo>,
     pub(crate) strategies: Vec<StrategyInfo>,
     pub(crate) rows: Vec<Row>,
@@ -24,6 +31,8 @@ pub(crate) struct Row {
 #[derive(Debug)]
 pub(crate) struct Cell {
     pub(crate) id: String,
+    /// Its place among all cells of the program.
+    pub(crate) index: usize,
     pub(crate) case: Case,
 }
 
@@ -34,12 +43,23 @@ impl Matrix {
         family: &str,
         workload: W,
     ) {
-        self.add_case(family, Case::of::<W, S>(workload));
+        match self.only {
+            Some(index) if index != self.count => self.count += 1,
+            _ => self.add_case(family, Case::of::<W, S>(workload)),
+        }
     }
 
     /// Adds a cell to its workload's row. Workloads and contenders are shown in the order in which
     /// they are first added.
     pub fn add_case(&mut self, family: &str, case: Case) {
+        let index = self.count;
+        self.count += 1;
+        if let Some(only) = self.only {
+            if index == only {
+                self.found = Some(Cell { id: String::new(), index, case });
+            }
+            return;
+        }
         let (workload, contender) = (case.description, case.contender);
         if !self.workloads.iter().any(|known| known.name == workload.name) {
             self.workloads.push(WorkloadInfo {
@@ -56,16 +76,43 @@ impl Matrix {
             about: contender.about.into(),
         };
         match self.strategies.iter().find(|known| known.name == info.name) {
-            Some(known) => debug_assert_eq!(*known, info, "one name for two contenders"),
+            Some(known) if *known != info => self.contradict(format!(
+                "two contenders have the name `{}`: \"{}\" and \"{}\"; rename one",
+                info.name, known.about, info.about
+            )),
+            Some(_) => {}
             None => self.strategies.push(info),
         }
         let parameter = case.parameter.clone();
-        let cell = Cell { id: format!("{}/{}/{parameter}", workload.name, contender.name), case };
+        let id = format!("{}/{}/{parameter}", workload.name, contender.name);
+        if self.cell(&id).is_some() {
+            self.contradict(format!("there are two cells {id}; rename a contender or a workload"));
+        }
+        let cell = Cell { id, index, case };
         let known = |row: &&mut Row| row.workload == workload.name && row.parameter == parameter;
         match self.rows.iter_mut().find(known) {
             Some(row) => row.cells.push(cell),
             None => self.rows.push(Row { workload: workload.name, parameter, cells: vec![cell] }),
         }
+    }
+
+    /// A matrix in which only the cell in this place is made, and nothing is kept that has a name.
+    pub(crate) fn only(index: usize) -> Self {
+        Self { only: Some(index), ..Self::default() }
+    }
+
+    /// The one cell that was made.
+    pub(crate) fn into_only(self) -> Option<Cell> {
+        self.found
+    }
+
+    fn contradict(&mut self, line: String) {
+        self.contradiction.get_or_insert(line);
+    }
+
+    /// What makes this no matrix, if anything does: a name that stands for two things.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        self.contradiction.clone().map_or(Ok(()), Err)
     }
 
     /// The cell with this id.
@@ -110,9 +157,9 @@ impl Cell {
     }
 
     /// Runs one pass for its answer, with every check that there is.
-    pub(crate) fn inspect(&self) -> Result<(), Failure> {
-        let answer = self.case.answer();
-        self.case.inspect(&mut |passes| verified(passes, 1, answer).map(drop))
+    pub(crate) fn inspect(&self, stream: Stream) -> Result<(), Failure> {
+        let answer = self.case.answer(stream);
+        self.case.inspect(stream, &mut |passes| verified(passes, 1, answer).map(drop))
     }
 }
 
