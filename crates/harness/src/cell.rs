@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use criterion::{BenchmarkId, Criterion, SamplingMode};
 use serde::{Deserialize, Serialize};
 use strategy::Role;
-use workloads::{Failure, Passes, Tally};
+use workloads::{Failure, Passes, Stream, Tally};
 
 use crate::canary::Canary;
 use crate::matrix::{Cell, Matrix, verified};
@@ -109,7 +109,7 @@ fn obey(matrix: &Matrix, order: &Order) -> Result<Measured, String> {
         // From its second thread on glibc takes its locks; a service has always had one.
         thread::spawn(|| ()).join().expect("an empty thread does not panic");
     }
-    let answer = cell.case.answer();
+    let answer = cell.case.answer(Stream::FIRST);
     let mut sampler = Sampler::new(answer, order);
     let bench = &mut |passes: &mut Passes<'_>| {
         sampler.begin();
@@ -117,7 +117,7 @@ fn obey(matrix: &Matrix, order: &Order) -> Result<Measured, String> {
         bench(&mut criterion, cell, |count| sampler.sample(passes, count));
         sampler.failure.take().map_or(Ok(()), Err)
     };
-    cell.case.run(bench).map_err(|failure| failure.to_string())?;
+    cell.case.run(Stream::FIRST, bench).map_err(|failure| failure.to_string())?;
     if order.test {
         return Ok(Measured::default());
     }

@@ -2,7 +2,7 @@
 
 use report::record::{StrategyInfo, WorkloadInfo};
 use strategy::{Role, Strategy};
-use workloads::{Case, Failure, Passes, Tally, Workload};
+use workloads::{Case, Failure, Passes, Stream, Tally, Workload};
 
 /// All cells, a row for each workload and parameter.
 #[derive(Debug, Default)]
@@ -111,8 +111,8 @@ impl Cell {
 
     /// Runs one pass for its answer, with every check that there is.
     pub(crate) fn inspect(&self) -> Result<(), Failure> {
-        let answer = self.case.answer();
-        self.case.inspect(&mut |passes| verified(passes, 1, answer).map(drop))
+        let answer = self.case.answer(Stream::FIRST);
+        self.case.inspect(Stream::FIRST, &mut |passes| verified(passes, 1, answer).map(drop))
     }
 }
 
