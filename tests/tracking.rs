@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use strategy::{BuildError, Plan, Profile, Stats, Strategy};
 use tracking::{Checking, Misuse};
-use workloads::{Case, Tally, Workload, hot};
+use workloads::{Case, Stream, Tally, Workload, hot};
 
 /// What was found in any of the workloads.
 static FOUND: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -61,16 +61,16 @@ struct Run {
 impl hot::Visitor for Run {
     fn visit<W: Workload + Copy + 'static>(&mut self, workload: W) {
         let case = Case::of::<W, Checked>(workload);
-        let answer = case.answer();
+        let answer = case.answer(Stream::FIRST);
         let passes = |count: u64| {
             move |passes: &mut workloads::Passes<'_>| {
                 let done: Tally = passes(count)?;
                 done.verified(answer.times(count)).map(drop)
             }
         };
-        let inspected = case.inspect(&mut passes(1));
+        let inspected = case.inspect(Stream::FIRST, &mut passes(1));
         assert_eq!(inspected, Ok(()), "{case:?}");
-        assert_eq!(case.run(&mut passes(2)), Ok(()), "{case:?}");
+        assert_eq!(case.run(Stream::FIRST, &mut passes(2)), Ok(()), "{case:?}");
         let found = std::mem::take(&mut *FOUND.lock().unwrap());
         assert!(found.is_empty(), "{case:?}\n{}", found.join("\n"));
         self.workloads += 1;

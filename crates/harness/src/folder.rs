@@ -169,7 +169,7 @@ fn rows(matrix: &Matrix, mut known: HashMap<String, Cell>) -> Vec<Vec<(Role, Cel
         cells
             .map(|cell| {
                 let case = &cell.case;
-                let answer = case.support.is_ok().then(|| case.answer());
+                let answer = case.support.is_ok().then(|| case.answer(workloads::Stream::FIRST));
                 let record = known.remove(&cell.id).unwrap_or_else(|| Cell {
                     id: cell.id.clone(),
                     workload: row.workload.into(),

@@ -3,13 +3,12 @@
 use std::alloc::Layout;
 
 use arrayvec::ArrayVec;
-use rand::{RngExt, SeedableRng};
-use rand_pcg::Pcg64;
+use rand::RngExt;
 use std::mem::ManuallyDrop;
 use strategy::{Block, Compact, Plan, Reset, Strategy, escape};
 use strategy_bump::Bump;
 use strategy_limit::Cursor;
-use workloads::{Case, Contender, Description, Failure, Measure, SEED, Tally, Workload, stamp};
+use workloads::{Case, Contender, Description, Failure, Measure, Stream, Tally, Workload, stamp};
 
 use crate::Visitor;
 use crate::list::{Row, SYSTEM, SYSTEM_AGAIN, layout};
@@ -55,11 +54,11 @@ fn fill(arena: &impl Arena, tally: &mut Tally) {
     }
 }
 
-fn answer() -> Tally {
+fn answer(_: Stream) -> Tally {
     (0..VALUES as u64).map(|index| stamp(index).wrapping_add(index)).collect()
 }
 
-fn typed<A: Arena>(measure: &mut Measure<'_>) -> Result<(), Failure> {
+fn typed<A: Arena>(_: Stream, measure: &mut Measure<'_>) -> Result<(), Failure> {
     let mut arena = A::fresh();
     measure(&mut |passes| {
         let mut tally = Tally::default();
@@ -71,7 +70,7 @@ fn typed<A: Arena>(measure: &mut Measure<'_>) -> Result<(), Failure> {
     })
 }
 
-fn fresh<A: Arena>(measure: &mut Measure<'_>) -> Result<(), Failure> {
+fn fresh<A: Arena>(_: Stream, measure: &mut Measure<'_>) -> Result<(), Failure> {
     measure(&mut |passes| {
         let mut tally = Tally::default();
         for _ in 0..passes {
@@ -101,9 +100,10 @@ const FRESH: Description = Description {
 fn arena<A: Arena>(visitor: &mut Visitor<'_>, contender: Contender) {
     let size = size_of::<Value>().to_string();
     for (description, run) in
-        [(TYPED, typed::<A> as fn(&mut Measure<'_>) -> _), (FRESH, fresh::<A>)]
+        [(TYPED, typed::<A> as fn(Stream, &mut Measure<'_>) -> _), (FRESH, fresh::<A>)]
     {
-        visitor(FAMILY, Case::new(description, size.clone(), contender, answer, run));
+        let case = Case::new(description, size.clone(), contender, answer, run);
+        visitor(FAMILY, case.planned(&Plan::of(Layout::new::<Value>()).live(VALUES)));
     }
 }
 
@@ -198,8 +198,8 @@ const MAX: usize = 64;
 const MAX_ALIGN: usize = 16;
 
 impl Layouts {
-    fn drawn() -> Vec<Compact> {
-        let mut random = Pcg64::seed_from_u64(SEED);
+    fn drawn(stream: Stream) -> Vec<Compact> {
+        let mut random = stream.generator();
         let mut draw = |_| {
             let align = 1 << random.random_range(0..=MAX_ALIGN.ilog2());
             let drawn: Layout = layout(random.random_range(8..=MAX), align);
@@ -228,12 +228,17 @@ impl Workload for Layouts {
         Plan { max_align: MAX_ALIGN, ..Plan::sizes(8, MAX) }.live(VALUES).freed_together()
     }
 
-    fn answer(&self) -> Tally {
+    fn answer(&self, _: Stream) -> Tally {
         (0..VALUES as u64).map(stamp).collect()
     }
 
-    fn run<S: Strategy>(&self, strategy: &mut S, measure: &mut Measure<'_>) -> Result<(), Failure> {
-        let layouts = Self::drawn();
+    fn run<S: Strategy>(
+        &self,
+        strategy: &mut S,
+        stream: Stream,
+        measure: &mut Measure<'_>,
+    ) -> Result<(), Failure> {
+        let layouts = Self::drawn(stream);
         let resets = strategy.profile().reset != Reset::Unsupported;
         measure(&mut |passes| {
             let mut tally = Tally::default();

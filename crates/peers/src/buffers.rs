@@ -3,10 +3,10 @@
 use std::alloc::Layout;
 use std::mem::MaybeUninit;
 
-use strategy::{Allocator, Refused, Role, escape};
+use strategy::{Allocator, Plan, Refused, Role, escape};
 use strategy_limit::with_buffer;
 use strategy_raii::{BufferPool, ManagedBuffer, OutOfMemory, Raii, SharedBufferPool};
-use workloads::{Case, Contender, Description, Failure, Measure, Tally, stamp};
+use workloads::{Case, Contender, Description, Failure, Measure, Stream, Tally, stamp};
 
 use crate::Visitor;
 use crate::list::{LIMIT, SYSTEM, SYSTEM_AGAIN, layout};
@@ -108,8 +108,8 @@ where
 {
     for (parameter, bytes) in [(format!("{BYTES}"), BYTES), (format!("{STAMP}-of-{BYTES}"), STAMP)]
     {
-        let answer = || (0..BUFFERS).map(|index| stamp(index).wrapping_mul(2)).collect();
-        let run = move |measure: &mut Measure<'_>| {
+        let answer = |_: Stream| (0..BUFFERS).map(|index| stamp(index).wrapping_mul(2)).collect();
+        let run = move |_: Stream, measure: &mut Measure<'_>| {
             let mut used = used();
             let mut messages = Messages::new(bytes);
             used(WHOLE, &mut messages)?;
@@ -123,7 +123,8 @@ where
                 Ok(tally)
             })
         };
-        visitor(FAMILY, Case::new(DESCRIPTION, parameter, contender, answer, run));
+        let case = Case::new(DESCRIPTION, parameter, contender, answer, run);
+        visitor(FAMILY, case.planned(&Plan::of(buffer())));
     }
 }
 

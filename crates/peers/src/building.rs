@@ -1,10 +1,11 @@
 //! An array that is built from a closure.
 
+use std::alloc::Layout;
 use std::ops::Deref;
 
 use buffers::building;
-use strategy::{Refused, escape};
-use workloads::{Case, Contender, Description, Failure, Measure, Tally, stamp};
+use strategy::{Plan, Refused, escape};
+use workloads::{Case, Contender, Description, Failure, Measure, Stream, Tally, stamp};
 
 use crate::Visitor;
 use crate::list::{SYSTEM, SYSTEM_AGAIN, layout, ours, standard};
@@ -48,9 +49,10 @@ fn contender<B: Deref<Target: AsRef<[u64]>>>(
     built: impl Fn(u64) -> Result<B, Failure> + Copy + 'static,
 ) {
     let ends = |first: u64, last: u64| first.wrapping_add(last);
-    let answer =
-        move || (0..ARRAYS).map(|array| ends(value(array, 0), value(array, VALUES - 1))).collect();
-    let run = move |measure: &mut Measure<'_>| {
+    let answer = move |_: Stream| {
+        (0..ARRAYS).map(|array| ends(value(array, 0), value(array, VALUES - 1))).collect()
+    };
+    let run = move |_: Stream, measure: &mut Measure<'_>| {
         let whole = built(WHOLE)?;
         assert!((*whole).as_ref().iter().copied().eq((0..VALUES).map(|index| value(WHOLE, index))));
         measure(&mut |passes| {
@@ -67,12 +69,18 @@ fn contender<B: Deref<Target: AsRef<[u64]>>>(
             Ok(tally)
         })
     };
-    visitor(FAMILY, Case::new(BUILD, VALUES.to_string(), contender, answer, run));
+    let case = Case::new(BUILD, VALUES.to_string(), contender, answer, run);
+    visitor(FAMILY, case.planned(&Plan::of(array())));
+}
+
+/// What an array takes.
+fn array() -> Layout {
+    layout(VALUES * size_of::<u64>(), align_of::<u64>())
 }
 
 /// That there is no memory for an array.
 fn refused<E>(_: E) -> Failure {
-    Refused { layout: layout(VALUES * size_of::<u64>(), align_of::<u64>()) }.into()
+    Refused { layout: array() }.into()
 }
 
 fn collected(array: u64) -> Result<Vec<u64>, Failure> {

@@ -1,10 +1,10 @@
 //! Loops over vectors: what alignment and the instruction set buy, against what one core can read.
 
 use bytemuck::Pod;
-use strategy::escape;
+use strategy::{Plan, escape};
 use strategy_simd::AlignedBuffer;
 use strategy_simd::kernels::{self, InstructionSet, Kernels};
-use workloads::{COOKIE, Case, Contender, Description, Measure, Tally, stamp};
+use workloads::{COOKIE, Case, Contender, Description, Measure, Stream, Tally, stamp};
 
 use crate::Visitor;
 use crate::list::{LIMIT, SYSTEM, SYSTEM_AGAIN, ours};
@@ -77,7 +77,7 @@ fn contender<V: AsRef<[T]> + 'static, T: Pod>(
         let calls = (PASS / (bytes * vectors)).max(1) as u64;
         let lines = (bytes * vectors / LINE) as u64;
         let all = move || (0..vectors).map(|number| vector(number, len)).collect::<Vec<V>>();
-        let run = move |measure: &mut Measure<'_>| {
+        let run = move |_: Stream, measure: &mut Measure<'_>| {
             let vectors = all();
             let words = vectors.iter().flat_map(|v| bytemuck::cast_slice::<T, [u8; 8]>(v.as_ref()));
             let words = words.fold(0, |all, word| all ^ u64::from_le_bytes(*word));
@@ -91,11 +91,12 @@ fn contender<V: AsRef<[T]> + 'static, T: Pod>(
                 Ok(Tally { ops: passes * calls * lines, checksum })
             })
         };
-        let answer = move || {
+        let answer = move |_: Stream| {
             let checksum = stamp(sum(vectors, len)).wrapping_mul(calls);
             Tally { ops: calls * lines, checksum }
         };
-        visitor(FAMILY, Case::new(description, bytes.to_string(), contender, answer, run));
+        let case = Case::new(description, bytes.to_string(), contender, answer, run);
+        visitor(FAMILY, case.planned(&Plan::sizes(bytes, bytes).live(vectors)));
     }
 }
 

@@ -4,7 +4,7 @@ use std::alloc::Layout;
 
 use strategy::{Plan, Role, Strategy};
 use strategy_system::{System, SystemAgain};
-use workloads::{Case, Contender, Description, Failure, Measure, Tally, Workload};
+use workloads::{Case, Contender, Description, Failure, Measure, Stream, Tally, Workload};
 
 use crate::Visitor;
 
@@ -74,12 +74,17 @@ impl<W: Workload> Workload for Named<W> {
         self.1.plan()
     }
 
-    fn answer(&self) -> Tally {
-        self.1.answer()
+    fn answer(&self, stream: Stream) -> Tally {
+        self.1.answer(stream)
     }
 
-    fn run<S: Strategy>(&self, strategy: &mut S, measure: &mut Measure<'_>) -> Result<(), Failure> {
-        self.1.run(strategy, measure)
+    fn run<S: Strategy>(
+        &self,
+        strategy: &mut S,
+        stream: Stream,
+        measure: &mut Measure<'_>,
+    ) -> Result<(), Failure> {
+        self.1.run(strategy, stream, measure)
     }
 }
 
@@ -100,17 +105,17 @@ impl<W: Workload + Copy + 'static> Row<'_, '_, W> {
     pub(crate) fn contender(
         &mut self,
         contender: Contender,
-        run: impl Fn(W, &mut Measure<'_>) -> Result<(), Failure> + 'static,
+        run: impl Fn(Stream, &mut Measure<'_>) -> Result<(), Failure> + 'static,
     ) {
         let work = self.work;
         let case = Case::new(
             work.description(),
             work.parameter(),
             contender,
-            move || work.answer(),
-            move |measure| run(work, measure),
+            move |stream| work.answer(stream),
+            run,
         );
-        (self.visitor)(self.family, case);
+        (self.visitor)(self.family, case.planned(&work.plan()));
     }
 
     /// Adds the general-purpose allocators, System first: ratios are taken to it.

@@ -3,7 +3,7 @@
 use strategy::{Block, Plan, Strategy};
 use strategy_limit::{Mapped, Stack};
 use strategy_simd::SimdPool;
-use workloads::{Aligned, Description, Failure, Measure, Tally, Workload, stamp};
+use workloads::{Aligned, Description, Failure, Measure, Stream, Tally, Workload, stamp};
 
 use crate::Visitor;
 use crate::list::{Named, Row, layout};
@@ -61,11 +61,16 @@ impl Workload for FirstTouch {
         Plan::of(layout(Self::BYTES, PAGE))
     }
 
-    fn answer(&self) -> Tally {
+    fn answer(&self, _: Stream) -> Tally {
         Tally { ops: Self::PAGES, checksum: stamp(0).wrapping_mul(Self::PAGES) }
     }
 
-    fn run<S: Strategy>(&self, strategy: &mut S, measure: &mut Measure<'_>) -> Result<(), Failure> {
+    fn run<S: Strategy>(
+        &self,
+        strategy: &mut S,
+        _: Stream,
+        measure: &mut Measure<'_>,
+    ) -> Result<(), Failure> {
         measure(&mut |passes| {
             let mut checksum = 0_u64;
             for _ in 0..passes {

@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use strategy::escape;
 use strategy_limit::Stack;
 use strategy_pool::{BlockPool, GuidePool, Pool, Pooled, SizeClassPool};
-use workloads::{Batch, Failure, Measure, Order, Pair, Tally, Workload, stamp};
+use workloads::{Batch, Failure, Measure, Order, Pair, Stream, Tally, Workload, stamp};
 
 use crate::Visitor;
 use crate::list::{Named, Row, ours};
@@ -40,8 +40,13 @@ pub(crate) trait Place {
 }
 
 /// Does what [`Batch`] does with blocks.
-fn batch<P: Place>(mut place: P, order: Order, measure: &mut Measure<'_>) -> Result<(), Failure> {
-    let frees = Batch { order }.frees();
+fn batch<P: Place>(
+    mut place: P,
+    order: Order,
+    stream: Stream,
+    measure: &mut Measure<'_>,
+) -> Result<(), Failure> {
+    let frees = Batch { order }.frees(stream);
     // After `place`, so that it is dropped before: alloc-from-pool does not see to that.
     let mut kept: Vec<Option<P::Kept>> = frees.iter().map(|_| None).collect();
     measure(&mut |passes| {
@@ -86,7 +91,7 @@ pub(crate) fn visit(visitor: &mut Visitor<'_>) {
         row(&mut Row { family: FAMILY, work, visitor }, Kind::Batch(order));
     }
     let work = Named("peers-pair", Pair::<64>);
-    row(&mut Row { family: FAMILY, work, visitor }, Kind::Pair(work.answer().ops));
+    row(&mut Row { family: FAMILY, work, visitor }, Kind::Pair(work.answer(Stream::FIRST).ops));
 }
 
 /// The work of a row.
@@ -106,10 +111,15 @@ impl Kind {
         }
     }
 
-    /// Does the work with the objects at `place`.
-    pub(crate) fn run(self, place: impl Place, measure: &mut Measure<'_>) -> Result<(), Failure> {
+    /// Does the work over `stream` with the objects at `place`.
+    pub(crate) fn run(
+        self,
+        place: impl Place,
+        stream: Stream,
+        measure: &mut Measure<'_>,
+    ) -> Result<(), Failure> {
         match self {
-            Self::Batch(order) => batch(place, order, measure),
+            Self::Batch(order) => batch(place, order, stream, measure),
             Self::Pair(pairs) => pair(place, pairs, measure),
         }
     }
@@ -122,7 +132,7 @@ fn row<W: Workload + Copy + 'static>(row: &mut Row<'_, '_, W>, kind: Kind) {
     row.strategy::<BlockPool>();
     row.contender(
         ours("pool-typed", "the pool's `Pool<T>`: an owning handle of two words for each value"),
-        move |_, measure| kind.run(Typed(&Pool::with_capacity(kind.live())), measure),
+        move |stream, measure| kind.run(Typed(&Pool::with_capacity(kind.live())), stream, measure),
     );
     row.strategy::<SizeClassPool>();
     row.strategy::<GuidePool>();

@@ -5,8 +5,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use buffers::{LocalBuffer, SharedBuffer};
-use strategy::escape;
-use workloads::{Case, Contender, Description, Measure, Tally, stamp};
+use strategy::{Plan, escape};
+use workloads::{Case, Contender, Description, Measure, Stream, Tally, stamp};
 
 use crate::Visitor;
 use crate::list::{SYSTEM, SYSTEM_AGAIN, ours, standard};
@@ -84,9 +84,10 @@ pub(crate) fn contender<H, P>(
             (start..start + part, (index as usize * STAMP) % part)
         })
     };
-    let answer =
-        move || places().map(|(part, at)| stamp(((part.start + at) / STAMP) as u64)).collect();
-    let run = move |measure: &mut Measure<'_>| {
+    let answer = move |_: Stream| {
+        places().map(|(part, at)| stamp(((part.start + at) / STAMP) as u64)).collect()
+    };
+    let run = move |_: Stream, measure: &mut Measure<'_>| {
         let buffer = shared(contents());
         measure(&mut |passes| {
             let mut tally = Tally::default();
@@ -102,7 +103,8 @@ pub(crate) fn contender<H, P>(
             Ok(tally)
         })
     };
-    visitor(FAMILY, Case::new(description, parameter.to_owned(), contender, answer, run));
+    let case = Case::new(description, parameter.to_owned(), contender, answer, run);
+    visitor(FAMILY, case.planned(&Plan::sizes(part, BYTES)));
 }
 
 /// The row of handles: all of the buffer is taken.

@@ -9,7 +9,7 @@ use strategy::{Block, Fixed, Plan, Strategy, Table};
 use strategy_limit::Stack;
 use strategy_pool::SyncPool;
 use strategy_system::{System, SystemAgain};
-use workloads::{Case, Contender, Description, Failure, Measure, Tally, stamp};
+use workloads::{Case, Contender, Description, Failure, Measure, Stream, Tally, stamp};
 
 use crate::Visitor;
 
@@ -83,7 +83,7 @@ pub(crate) fn own<S: Strategy + Sync + 'static>(description: Description) -> Cas
 where
     for<'a> S::Handle<'a>: Send,
 {
-    let run = |measure: &mut Measure<'_>| {
+    let run = |_: Stream, measure: &mut Measure<'_>| {
         let strategy = S::new(&plan(2))?;
         at_once(
             |first| {
@@ -93,7 +93,7 @@ where
             measure,
         )
     };
-    Case::new(description, SIZE.to_string(), Contender::of::<S>(), all_pairs, run)
+    Case::new(description, SIZE.to_string(), Contender::of::<S>(), all_pairs, run).planned(&plan(2))
 }
 
 /// A thread that allocates and one that frees.
@@ -101,14 +101,15 @@ fn remote<S: Strategy + Sync + 'static>() -> Case
 where
     for<'a> S::Handle<'a>: Send,
 {
-    let run = |measure: &mut Measure<'_>| handed_over(&S::new(&plan(UNDER_WAY * BATCH))?, measure);
-    let all = || (0..BATCHES * BATCH as u64).map(stamp).collect();
-    Case::new(REMOTE, SIZE.to_string(), Contender::of::<S>(), all, run)
+    let plan = plan(UNDER_WAY * BATCH);
+    let run = move |_: Stream, measure: &mut Measure<'_>| handed_over(&S::new(&plan)?, measure);
+    let all = |_: Stream| (0..BATCHES * BATCH as u64).map(stamp).collect();
+    Case::new(REMOTE, SIZE.to_string(), Contender::of::<S>(), all, run).planned(&plan)
 }
 
 impl OwnStacks {
     fn case(visitor: &mut Visitor<'_>) {
-        let run = |measure: &mut Measure<'_>| {
+        let run = |_: Stream, measure: &mut Measure<'_>| {
             let job = |first| {
                 let stack = Stack::<SIZE, ALIGN>::new(&plan(1));
                 move |passes| match &stack {
@@ -120,7 +121,7 @@ impl OwnStacks {
         };
         let contender = Contender::of::<Stack<SIZE, ALIGN>>();
         let case = Case::new(OWN, SIZE.to_string(), contender, all_pairs, run);
-        visitor(FAMILY, case);
+        visitor(FAMILY, case.planned(&plan(2)));
     }
 }
 
@@ -129,7 +130,7 @@ fn plan(live: usize) -> Plan {
 }
 
 /// What both threads return in a pass.
-fn all_pairs() -> Tally {
+fn all_pairs(_: Stream) -> Tally {
     (0..2 * PAIRS).map(stamp).collect()
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use strategy::Role;
-use workloads::{Case, Passes, Tally};
+use workloads::{Case, Passes, Stream, Tally};
 
 fn cases() -> Vec<(String, Case)> {
     let mut cases = Vec::new();
@@ -15,22 +15,43 @@ fn cases() -> Vec<(String, Case)> {
 fn three_passes_give_the_answer_of_a_pass_three_times() {
     for (_, case) in cases() {
         assert_eq!(case.support, Ok(()), "{case:?}");
-        let mut found = Tally::default();
-        let three = &mut |passes: &mut Passes<'_>| {
-            found = passes(3)?;
-            Ok(())
-        };
-        case.run(three).unwrap_or_else(|failure| panic!("{case:?}: {failure}"));
-        assert_eq!(found, case.answer().times(3), "{case:?}");
-        assert!(case.answer().ops > 0 && case.answer().checksum != 0, "{case:?}: checks nothing");
+        for stream in [0, 1, 7].map(Stream::numbered) {
+            let mut found = Tally::default();
+            let three = &mut |passes: &mut Passes<'_>| {
+                found = passes(3)?;
+                Ok(())
+            };
+            case.run(stream, three).unwrap_or_else(|failure| panic!("{case:?}: {failure}"));
+            let answer = case.answer(stream);
+            assert_eq!(found, answer.times(3), "{case:?}, {stream:?}");
+            assert!(answer.ops > 0 && answer.checksum != 0, "{case:?}: checks nothing");
+            assert_eq!(answer.ops, case.answer(Stream::FIRST).ops, "{case:?}, {stream:?}");
+        }
     }
 }
 
 #[test]
 fn no_case_breaks_the_contract_where_a_wrapper_can_see_it() {
     for (_, case) in cases() {
-        let once = &mut |passes: &mut Passes<'_>| passes(1)?.verified(case.answer()).map(drop);
-        case.inspect(once).unwrap_or_else(|failure| panic!("{case:?}: {failure}"));
+        let stream = Stream::numbered(1);
+        let once =
+            &mut |passes: &mut Passes<'_>| passes(1)?.verified(case.answer(stream)).map(drop);
+        case.inspect(stream, once).unwrap_or_else(|failure| panic!("{case:?}: {failure}"));
+    }
+}
+
+#[test]
+fn a_case_says_how_much_it_keeps_alive_and_on_how_many_threads() {
+    for (family, case) in cases() {
+        let word = size_of::<u64>() as u64;
+        assert!((word..1 << 30).contains(&case.live_bytes), "{case:?}: {}", case.live_bytes);
+        let threads =
+            if family == "Peers: two threads" || case.description.name.ends_with("-threads") {
+                2
+            } else {
+                1
+            };
+        assert_eq!(case.threads, threads, "{case:?}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use strategy::{Block, Fixed, Plan, Strategy};
 
-use crate::{Description, Failure, Measure, Tally, Workload, stamp};
+use crate::{Description, Failure, Measure, Stream, Tally, Workload, stamp};
 
 /// The distance of the touches: the page size of x86-64 and of most others.
 const PAGE: usize = 4096;
@@ -33,12 +33,17 @@ impl<const SIZE: usize, const ALIGN: usize> Workload for Aligned<SIZE, ALIGN> {
         Plan { max_align: ALIGN, ..Plan::sizes(SIZE, SIZE) }
     }
 
-    fn answer(&self) -> Tally {
+    fn answer(&self, _: Stream) -> Tally {
         let pages = SIZE.div_ceil(PAGE) as u64;
         (0..BLOCKS).map(|index| stamp(index).wrapping_mul(pages)).collect()
     }
 
-    fn run<S: Strategy>(&self, strategy: &mut S, measure: &mut Measure<'_>) -> Result<(), Failure> {
+    fn run<S: Strategy>(
+        &self,
+        strategy: &mut S,
+        _: Stream,
+        measure: &mut Measure<'_>,
+    ) -> Result<(), Failure> {
         measure(&mut |passes| {
             let mut tally = Tally::default();
             for _ in 0..passes {

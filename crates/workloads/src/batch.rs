@@ -2,7 +2,7 @@
 
 use strategy::{Fixed, Plan, Strategy, Table};
 
-use crate::{Description, Failure, Measure, Tally, Workload, stamp, stream};
+use crate::{Description, Failure, Measure, Stream, Tally, Workload, stamp};
 
 /// Blocks in one pass.
 const BLOCKS: u16 = 1000;
@@ -20,7 +20,7 @@ pub enum Order {
     Lifo,
     /// Oldest first.
     Fifo,
-    /// Shuffled by the seed; every pass has the same shuffle.
+    /// Shuffled by the stream; every pass has the same shuffle.
     Random,
 }
 
@@ -34,11 +34,11 @@ pub struct Batch {
 impl Batch {
     /// The index of each block, from 0 to 999, in the order of the frees.
     #[must_use]
-    pub fn frees(self) -> Vec<u16> {
+    pub fn frees(self, stream: Stream) -> Vec<u16> {
         match self.order {
             Order::Lifo => (0..BLOCKS).rev().collect(),
             Order::Fifo => (0..BLOCKS).collect(),
-            Order::Random => stream::shuffled(BLOCKS),
+            Order::Random => stream.shuffled(BLOCKS),
         }
     }
 }
@@ -78,12 +78,17 @@ impl Workload for Batch {
         Plan { max_align: ALIGN, ..Plan::sizes(SIZE, SIZE) }.live(usize::from(BLOCKS))
     }
 
-    fn answer(&self) -> Tally {
+    fn answer(&self, _: Stream) -> Tally {
         (0..BLOCKS).map(|index| stamp(index.into())).collect()
     }
 
-    fn run<S: Strategy>(&self, strategy: &mut S, measure: &mut Measure<'_>) -> Result<(), Failure> {
-        let frees = self.frees();
+    fn run<S: Strategy>(
+        &self,
+        strategy: &mut S,
+        stream: Stream,
+        measure: &mut Measure<'_>,
+    ) -> Result<(), Failure> {
+        let frees = self.frees(stream);
         let mut blocks = Table::new(strategy, BLOCKS.into());
         measure(&mut |passes| {
             let mut tally = Tally::default();

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use strategy::{Checked, Role, Strategy, Unsupported};
+use strategy::{Checked, Plan, Role, Strategy, Unsupported};
 
-use crate::{Description, Failure, Measure, Tally, Workload};
+use crate::{Description, Failure, Measure, Stream, Tally, Workload};
 
 /// Who does a workload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,23 +41,30 @@ pub struct Case {
     /// The address space in bytes that the contender reserves without using it, beyond what its
     /// memory takes. A process's bound on memory has to leave that much more.
     pub reserves_bytes: u64,
+    /// The threads that do the work at the same time.
+    pub threads: usize,
+    /// The bytes that the work keeps alive, as its plan announces them: live blocks times the middle of
+    /// their sizes, and at least the largest block. An estimate: it decides how long a contender's caches
+    /// need to come back, and no figure.
+    pub live_bytes: u64,
     /// Is worked out when it is asked for: every process of a run has all cases, and needs one answer.
-    answer: Box<dyn Fn() -> Tally>,
+    answer: Box<dyn Fn(Stream) -> Tally>,
     run: Box<Run>,
     inspect: Option<Box<Run>>,
 }
 
-/// Sets up, hands the passes to a measure, and tears down, as [`Workload::run`].
-type Run = dyn Fn(&mut Measure<'_>) -> Result<(), Failure>;
+/// Sets up, hands the passes over a stream to a measure, and tears down, as [`Workload::run`].
+type Run = dyn Fn(Stream, &mut Measure<'_>) -> Result<(), Failure>;
 
 impl Case {
-    /// A case that `run` does, as [`Workload::run`] would; `answer` is what one pass must return.
+    /// A case that `run` does, as [`Workload::run`] would; `answer` is what one pass must return. It is
+    /// work for one thread that keeps nothing alive, unless it is [planned](Self::planned).
     pub fn new(
         description: Description,
         parameter: String,
         contender: Contender,
-        answer: impl Fn() -> Tally + 'static,
-        run: impl Fn(&mut Measure<'_>) -> Result<(), Failure> + 'static,
+        answer: impl Fn(Stream) -> Tally + 'static,
+        run: impl Fn(Stream, &mut Measure<'_>) -> Result<(), Failure> + 'static,
     ) -> Self {
         Self {
             description,
@@ -65,6 +72,8 @@ impl Case {
             contender,
             support: Ok(()),
             reserves_bytes: 0,
+            threads: 1,
+            live_bytes: 0,
             answer: Box::new(answer),
             run: Box::new(run),
             inspect: None,
@@ -73,11 +82,13 @@ impl Case {
 
     /// The case of `workload` and the strategy `S`.
     pub fn of<W: Workload + Copy + 'static, S: Strategy + 'static>(workload: W) -> Self {
-        let run =
-            move |measure: &mut Measure<'_>| workload.run(&mut S::new(&workload.plan())?, measure);
-        let inspect = move |measure: &mut Measure<'_>| {
+        let plan = workload.plan();
+        let run = move |stream: Stream, measure: &mut Measure<'_>| {
+            workload.run(&mut S::new(&workload.plan())?, stream, measure)
+        };
+        let inspect = move |stream: Stream, measure: &mut Measure<'_>| {
             let mut checked = Checked::<S>::new(&workload.plan())?;
-            let result = workload.run(&mut checked, measure);
+            let result = workload.run(&mut checked, stream, measure);
             checked.violation().map_or(result, |violation| Err(Failure::Violation(violation)))
         };
         let contender = Contender::of::<S>();
@@ -85,26 +96,32 @@ impl Case {
             workload.description(),
             workload.parameter(),
             contender,
-            move || workload.answer(),
+            move |stream| workload.answer(stream),
             run,
         );
-        let support = S::PROFILE.serves(&workload.plan());
-        Self { support, inspect: Some(Box::new(inspect)), ..case }
+        let support = S::PROFILE.serves(&plan);
+        Self { support, inspect: Some(Box::new(inspect)), ..case }.planned(&plan)
     }
 
-    /// What one pass must return.
+    /// This case, with the threads and the live bytes of `plan`.
     #[must_use]
-    pub fn answer(&self) -> Tally {
-        (self.answer)()
+    pub fn planned(self, plan: &Plan) -> Self {
+        Self { threads: plan.threads, live_bytes: live_bytes(plan), ..self }
     }
 
-    /// Sets up, hands the passes to `measure`, and tears down.
+    /// What one pass over `stream` must return.
+    #[must_use]
+    pub fn answer(&self, stream: Stream) -> Tally {
+        (self.answer)(stream)
+    }
+
+    /// Sets up, hands the passes over `stream` to `measure`, and tears down.
     ///
     /// # Errors
     ///
     /// The first [`Failure`] of a pass, of the set-up, or of `measure`.
-    pub fn run(&self, measure: &mut Measure<'_>) -> Result<(), Failure> {
-        (self.run)(measure)
+    pub fn run(&self, stream: Stream, measure: &mut Measure<'_>) -> Result<(), Failure> {
+        (self.run)(stream, measure)
     }
 
     /// As [`run`](Self::run), a strategy under a wrapper that checks every call of it. What it finds
@@ -114,9 +131,15 @@ impl Case {
     /// # Errors
     ///
     /// As [`run`](Self::run), and [`Failure::Violation`].
-    pub fn inspect(&self, measure: &mut Measure<'_>) -> Result<(), Failure> {
-        self.inspect.as_ref().unwrap_or(&self.run)(measure)
+    pub fn inspect(&self, stream: Stream, measure: &mut Measure<'_>) -> Result<(), Failure> {
+        self.inspect.as_ref().unwrap_or(&self.run)(stream, measure)
     }
+}
+
+/// The bytes that work of this plan keeps alive, by [`Case::live_bytes`].
+fn live_bytes(plan: &Plan) -> u64 {
+    let middle = plan.min_size.midpoint(plan.max_size);
+    plan.live_blocks.saturating_mul(middle).max(plan.max_size) as u64
 }
 
 impl fmt::Debug for Case {

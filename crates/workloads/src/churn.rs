@@ -4,7 +4,8 @@ use rand::RngExt;
 use rand_pcg::Pcg64;
 use strategy::{Plan, Small, Strategy, Table};
 
-use crate::{Description, Failure, Measure, Tally, Workload, stamp, stream};
+use crate::stream::skewed;
+use crate::{Description, Failure, Measure, Stream, Tally, Workload, stamp};
 
 /// Blocks alive.
 const BLOCKS: u16 = 10_000;
@@ -45,11 +46,11 @@ struct Replacement {
 impl Churn {
     /// The sizes that the slots begin with, and the replacements of a pass, which are the
     /// same in every pass.
-    fn stream(self) -> (Vec<Small>, Vec<Replacement>) {
-        let mut random = stream::generator();
+    fn drawn(self, stream: Stream) -> (Vec<Small>, Vec<Replacement>) {
+        let mut random = stream.generator();
         let size = |random: &mut Pcg64| match self.skew {
             Skew::Uniform => Small(random.random_range(MIN..=MAX)),
-            Skew::Pareto => Small(stream::skewed(random, MIN, MAX, 6)),
+            Skew::Pareto => Small(skewed(random, MIN, MAX, 6)),
         };
         let first = (0..BLOCKS).map(|_| size(&mut random)).collect();
         let replacements = (0..REPLACEMENTS)
@@ -85,13 +86,18 @@ impl Workload for Churn {
         Plan { max_align: Small::ALIGN, ..Plan::sizes(MIN.into(), MAX.into()) }.live(BLOCKS.into())
     }
 
-    fn answer(&self) -> Tally {
+    fn answer(&self, stream: Stream) -> Tally {
         // A slot's blocks all carry the slot's stamp, so a pass does not depend on the one before.
-        self.stream().1.iter().map(|replacement| stamp(replacement.slot.into())).collect()
+        self.drawn(stream).1.iter().map(|replacement| stamp(replacement.slot.into())).collect()
     }
 
-    fn run<S: Strategy>(&self, strategy: &mut S, measure: &mut Measure<'_>) -> Result<(), Failure> {
-        let (first, replacements) = self.stream();
+    fn run<S: Strategy>(
+        &self,
+        strategy: &mut S,
+        stream: Stream,
+        measure: &mut Measure<'_>,
+    ) -> Result<(), Failure> {
+        let (first, replacements) = self.drawn(stream);
         let mut blocks = Table::new(strategy, BLOCKS.into());
         for (size, slot) in first.into_iter().zip(0..BLOCKS) {
             blocks.allocate(slot.into(), size, stamp(slot.into()))?;

@@ -3,7 +3,7 @@
 use rand::RngExt;
 use strategy::{Block, Plan, Small, Strategy};
 
-use crate::{Description, Failure, Measure, Tally, Workload, stamp, stream};
+use crate::{Description, Failure, Measure, Stream, Tally, Workload, stamp};
 
 /// Phases in one pass.
 const PHASES: usize = 50;
@@ -44,8 +44,8 @@ struct Phase {
 
 impl Fragment {
     /// The phases of a pass, which are the same in every pass.
-    fn phases() -> Vec<Phase> {
-        let mut random = stream::generator();
+    fn phases(stream: Stream) -> Vec<Phase> {
+        let mut random = stream.generator();
         (0..PHASES)
             .map(|phase| {
                 let size = FIRST << (phase * (DOUBLINGS + 1) / PHASES);
@@ -78,13 +78,18 @@ impl Workload for Fragment {
         Plan { max_align: Small::ALIGN, ..Plan::sizes(FIRST.into(), MAX.into()) }.live(LIVE)
     }
 
-    fn answer(&self) -> Tally {
+    fn answer(&self, _: Stream) -> Tally {
         (0..(PHASES * (FILL + LARGER)) as u64).map(stamp).collect()
     }
 
-    fn run<S: Strategy>(&self, strategy: &mut S, measure: &mut Measure<'_>) -> Result<(), Failure> {
+    fn run<S: Strategy>(
+        &self,
+        strategy: &mut S,
+        stream: Stream,
+        measure: &mut Measure<'_>,
+    ) -> Result<(), Failure> {
         let strategy = &*strategy;
-        let phases = Self::phases();
+        let phases = Self::phases(stream);
         let mut survivors = Vec::with_capacity(LIVE);
         measure(&mut |passes| {
             let mut tally = Tally::default();

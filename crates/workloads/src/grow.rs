@@ -3,7 +3,7 @@
 use allocator_api2::vec::Vec;
 use strategy::{Frees, Plan, Strategy};
 
-use crate::{Description, Failure, Measure, Tally, Workload, stamp};
+use crate::{Description, Failure, Measure, Stream, Tally, Workload, stamp};
 
 /// The length that the vector reaches.
 const BYTES: usize = 1 << 20;
@@ -45,11 +45,16 @@ impl Workload for Grow {
             .growing()
     }
 
-    fn answer(&self) -> Tally {
+    fn answer(&self, _: Stream) -> Tally {
         (0..PIECES).map(|index| stamp(index).wrapping_mul(WORDS as u64)).collect()
     }
 
-    fn run<S: Strategy>(&self, strategy: &mut S, measure: &mut Measure<'_>) -> Result<(), Failure> {
+    fn run<S: Strategy>(
+        &self,
+        strategy: &mut S,
+        _: Stream,
+        measure: &mut Measure<'_>,
+    ) -> Result<(), Failure> {
         let resets = strategy.profile().frees == Frees::Together;
         measure(&mut |passes| {
             let mut tally = Tally::default();

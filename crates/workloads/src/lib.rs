@@ -30,6 +30,7 @@ pub use fragment::Fragment;
 pub use grow::Grow;
 pub use pair::{Pair, PairOpaque};
 pub use request::Request;
+pub use stream::Stream;
 pub use tally::{Failure, Tally};
 pub use zeroed::ZeroedPair;
 
@@ -65,16 +66,22 @@ pub trait Workload {
     /// What it demands of a strategy.
     fn plan(&self) -> Plan;
 
-    /// What one pass must return, computed from the seed without an allocator.
-    fn answer(&self) -> Tally;
+    /// What one pass over `stream` must return, computed from the seed without an allocator. The
+    /// operations are as many for every stream; work that draws nothing has one answer for all.
+    fn answer(&self, stream: Stream) -> Tally;
 
-    /// Sets up, hands the passes to `measure`, and tears down. Only what happens inside the
-    /// passes is measured.
+    /// Sets up, hands the passes over `stream` to `measure`, and tears down. Only what happens
+    /// inside the passes is measured.
     ///
     /// # Errors
     ///
     /// The first [`Failure`] of a pass, of the set-up, or of `measure`.
-    fn run<S: Strategy>(&self, strategy: &mut S, measure: &mut Measure<'_>) -> Result<(), Failure>;
+    fn run<S: Strategy>(
+        &self,
+        strategy: &mut S,
+        stream: Stream,
+        measure: &mut Measure<'_>,
+    ) -> Result<(), Failure>;
 }
 
 /// What a workload is called and what it is.

@@ -5,7 +5,7 @@ use std::hint::black_box;
 
 use strategy::{Block, Fixed, Plan, Strategy};
 
-use crate::{Description, Failure, Measure, Tally, Workload, stamp};
+use crate::{Description, Failure, Measure, Stream, Tally, Workload, stamp};
 
 /// Pairs in one pass.
 const PAIRS: u64 = 1000;
@@ -41,11 +41,16 @@ impl<const SIZE: usize> Workload for Pair<SIZE> {
         Plan { max_align: ALIGN, ..Plan::sizes(SIZE, SIZE) }
     }
 
-    fn answer(&self) -> Tally {
+    fn answer(&self, _: Stream) -> Tally {
         answer()
     }
 
-    fn run<S: Strategy>(&self, strategy: &mut S, measure: &mut Measure<'_>) -> Result<(), Failure> {
+    fn run<S: Strategy>(
+        &self,
+        strategy: &mut S,
+        _: Stream,
+        measure: &mut Measure<'_>,
+    ) -> Result<(), Failure> {
         measure(&mut |passes| {
             let mut tally = Tally::default();
             for _ in 0..passes {
@@ -91,11 +96,16 @@ impl Workload for PairOpaque {
         Plan::of(self.layout())
     }
 
-    fn answer(&self) -> Tally {
+    fn answer(&self, _: Stream) -> Tally {
         answer()
     }
 
-    fn run<S: Strategy>(&self, strategy: &mut S, measure: &mut Measure<'_>) -> Result<(), Failure> {
+    fn run<S: Strategy>(
+        &self,
+        strategy: &mut S,
+        _: Stream,
+        measure: &mut Measure<'_>,
+    ) -> Result<(), Failure> {
         let layout = self.layout();
         measure(&mut |passes| {
             let mut tally = Tally::default();

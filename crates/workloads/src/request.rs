@@ -6,7 +6,7 @@ use arrayvec::ArrayVec;
 use rand::RngExt;
 use strategy::{Block, Plan, Reset, Small, Strategy};
 
-use crate::{Description, Failure, Measure, Tally, Workload, stamp, stream};
+use crate::{Description, Failure, Measure, Stream, Tally, Workload, stamp};
 
 /// Blocks in one request, which is one pass.
 const BLOCKS: usize = 1000;
@@ -23,8 +23,8 @@ pub struct Request;
 
 impl Request {
     /// The sizes of the blocks.
-    fn sizes() -> Vec<Small> {
-        let mut random = stream::generator();
+    fn sizes(stream: Stream) -> Vec<Small> {
+        let mut random = stream.generator();
         (0..BLOCKS).map(|_| Small(random.random_range(MIN..=MAX))).collect()
     }
 }
@@ -51,12 +51,17 @@ impl Workload for Request {
             .freed_together()
     }
 
-    fn answer(&self) -> Tally {
+    fn answer(&self, _: Stream) -> Tally {
         (0..BLOCKS as u64).map(stamp).collect()
     }
 
-    fn run<S: Strategy>(&self, strategy: &mut S, measure: &mut Measure<'_>) -> Result<(), Failure> {
-        let sizes = Self::sizes();
+    fn run<S: Strategy>(
+        &self,
+        strategy: &mut S,
+        stream: Stream,
+        measure: &mut Measure<'_>,
+    ) -> Result<(), Failure> {
+        let sizes = Self::sizes(stream);
         let resets = strategy.profile().reset != Reset::Unsupported;
         measure(&mut |passes| {
             let mut tally = Tally::default();

@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use strategy::{Fixed, Plan, Strategy, Zeroed};
 
-use crate::{Description, Failure, Measure, Tally, Workload};
+use crate::{Description, Failure, Measure, Stream, Tally, Workload};
 
 /// The alignment of the block.
 const ALIGN: usize = 8;
@@ -46,11 +46,16 @@ impl<const SIZE: usize> Workload for ZeroedPair<SIZE> {
         Plan { max_align: ALIGN, ..Plan::sizes(SIZE, SIZE) }
     }
 
-    fn answer(&self) -> Tally {
+    fn answer(&self, _: Stream) -> Tally {
         (0..Self::BLOCKS).map(|index| Self::dirt(index).into()).collect()
     }
 
-    fn run<S: Strategy>(&self, strategy: &mut S, measure: &mut Measure<'_>) -> Result<(), Failure> {
+    fn run<S: Strategy>(
+        &self,
+        strategy: &mut S,
+        _: Stream,
+        measure: &mut Measure<'_>,
+    ) -> Result<(), Failure> {
         measure(&mut |passes| {
             let mut tally = Tally::default();
             for _ in 0..passes {

@@ -20,14 +20,14 @@ pub(crate) fn objects<W: Workload + Copy + 'static>(row: &mut Row<'_, '_, W>, ki
             "alloc-from-pool",
             "a vector of boxes, and owning handles with a bare pointer to it: that it lives longer is not checked",
         ),
-        move |_, measure| kind.run(FromPool(alloc_from_pool::Pool::new()), measure),
+        move |stream, measure| kind.run(FromPool(alloc_from_pool::Pool::new()), stream, measure),
     );
-    row.contender(OPOOL, move |_, measure| {
-        kind.run(Lent(&LocalPool::new_prefilled(kind.live(), Opool)), measure)
+    row.contender(OPOOL, move |stream, measure| {
+        kind.run(Lent(&LocalPool::new_prefilled(kind.live(), Opool)), stream, measure)
     });
     row.contender(
         other("slab", "a vector of values that are reached by keys, vacant ones chained"),
-        move |_, measure| kind.run(Keyed(Slab::with_capacity(kind.live())), measure),
+        move |stream, measure| kind.run(Keyed(Slab::with_capacity(kind.live())), stream, measure),
     );
 }
 
