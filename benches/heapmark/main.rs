@@ -15,11 +15,6 @@ use std::process::ExitCode;
 use harness::{Build, Matrix};
 
 fn main() -> ExitCode {
-    let mut matrix = Matrix::default();
-    hot::add(&mut matrix);
-    #[cfg(feature = "peers")]
-    peers::add(&mut matrix);
-
     let features: &[&str] = &[
         #[cfg(feature = "jemalloc")]
         "jemalloc",
@@ -29,5 +24,12 @@ fn main() -> ExitCode {
         "peers",
     ];
     let build = Build { features, lock: include_str!("../../Cargo.lock") };
-    harness::main(Path::new(env!("CARGO_MANIFEST_DIR")), build, matrix)
+    harness::main(Path::new(env!("CARGO_MANIFEST_DIR")), build, cells, |_| {})
+}
+
+/// The cells of a run.
+fn cells(matrix: &mut Matrix) {
+    hot::add(matrix);
+    #[cfg(feature = "peers")]
+    peers::add(matrix);
 }

@@ -14,13 +14,14 @@ use strategy_system::{System, SystemAgain};
 use workloads::{Aligned, Batch, Order, Pair, Workload};
 
 fn main() -> ExitCode {
-    let mut matrix = Matrix::default();
-    add(&mut matrix, Pair::<64>);
-    add(&mut matrix, Batch { order: Order::Random });
-    add(&mut matrix, Aligned::<4096, 64>);
+    let cells = |matrix: &mut Matrix| {
+        add(matrix, Pair::<64>);
+        add(matrix, Batch { order: Order::Random });
+        add(matrix, Aligned::<4096, 64>);
+    };
     let build = Build { features: &[], lock: include_str!("../../../Cargo.lock") };
     let root = env::current_dir().expect("the tests run it in a folder of theirs");
-    harness::main(&root, build, matrix)
+    harness::main(&root, build, cells, |_| {})
 }
 
 fn add<W: Workload + Copy + 'static>(matrix: &mut Matrix, workload: W) {

@@ -64,11 +64,7 @@ fn order() -> io::Result<(UnixStream, Order)> {
     Ok((socket, order))
 }
 
-fn serve(
-    socket: &UnixStream,
-    order: &Order,
-    matrix: impl FnOnce(&Order) -> Matrix,
-) -> ExitCode {
+fn serve(socket: &UnixStream, order: &Order, matrix: impl FnOnce(&Order) -> Matrix) -> ExitCode {
     let result = panic::catch_unwind(AssertUnwindSafe(|| obey(socket, order, matrix)));
     let message = match result {
         Ok(Ok(done)) => Message::Done(done),
@@ -92,7 +88,8 @@ fn obey(
     matrix: impl FnOnce(&Order) -> Matrix,
 ) -> Result<Done, String> {
     let cell = matrix(order).into_only().ok_or("no such cell in this build")?;
-    prepare(order, &cell).map_err(|error| format!("failed to prepare the cell's process: {error}"))?;
+    prepare(order, &cell)
+        .map_err(|error| format!("failed to prepare the cell's process: {error}"))?;
     let stream = Stream::numbered(order.state);
     let answer = cell.case.answer(stream);
     let mut done = Done::default();

@@ -1,13 +1,14 @@
 //! Where a run is measured: the machine, the system, the build.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::hash::{DefaultHasher, Hasher};
 use std::io;
 use std::path::Path;
 use std::process::Command;
 
-use crate::process::PROGRAM;
+use crate::process::{self, PROGRAM};
 use report::record::Environment;
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
@@ -56,7 +57,7 @@ pub(crate) fn environment(root: &Path, build: Build) -> io::Result<Environment> 
             &["describe", "--always", "--abbrev=12", "--dirty", "--exclude=*"],
             root,
         ),
-        variables: BTreeMap::new(),
+        variables: variables(),
         program: program()?,
     })
 }
@@ -67,11 +68,23 @@ pub(crate) fn memory_bytes() -> Option<u64> {
     System::new_with_specifics(kinds).ok().map(|system| system.total_memory())
 }
 
+/// The memory in bytes that is free, or could be at once.
+pub(crate) fn free_memory_bytes() -> Option<u64> {
+    let kinds = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
+    System::new_with_specifics(kinds).ok().map(|system| system.available_memory())
+}
+
 /// The name of the host, of the characters that a folder's name may have anywhere.
 pub(crate) fn host() -> String {
     let name = System::host_name().unwrap_or_else(|_| unknown());
     let safe = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
     name.chars().map(safe).collect()
+}
+
+/// The variables that cells have of this environment.
+fn variables() -> BTreeMap<String, String> {
+    let text = |text: OsString| text.to_string_lossy().into_owned();
+    process::variables().map(|(name, value)| (text(name), text(value))).collect()
 }
 
 fn unknown() -> String {

@@ -14,10 +14,11 @@ use report::record::{Cell, Run, State, Status};
 use serde::Serialize;
 use strategy::Role;
 
-use crate::cell::Measured;
+use crate::canary::Standard;
 use crate::error::{Context, Error};
 use crate::judge;
 use crate::matrix::Matrix;
+use crate::turns::Outcome;
 
 /// What to do when a folder cannot be written.
 const MAKE_ROOM: &str = "make room or rights and `cargo bench -- --resume`, or name another folder \
@@ -26,6 +27,13 @@ const MAKE_ROOM: &str = "make room or rights and `cargo bench -- --resume`, or n
 /// How long a lock is waited for. A run that was killed while it started a cell's process leaves the
 /// lock to that for a moment.
 const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How many times what writing takes lies between two times.
+const SAVE_SHARE: u32 = 20;
+
+/// What is noted of a cell that did not begin as its round chose.
+const STATE_MISSED: &str = "Its processes could not be brought into the start state that the round chose: this C library's \
+                            heap has no top that moves.";
 
 /// How often it is looked at.
 const LOOK: Duration = Duration::from_millis(20);
@@ -37,6 +45,9 @@ pub(crate) struct Folder {
     pub(crate) run: Run,
     /// The cells of each row of the matrix, in its order.
     rows: Vec<Vec<(Role, Cell)>>,
+    /// When it was last written, and how long that took.
+    saved: Instant,
+    save_took: Duration,
     /// Held as long as the run: two processes must not write one folder.
     _lock: File,
 }
@@ -54,8 +65,7 @@ impl Folder {
             )));
         }
         let rows = rows(matrix, HashMap::new());
-        let mut folder = Self { path, run, rows, _lock: lock };
-        folder.judge();
+        let mut folder = Self::of(path, run, rows, lock);
         folder.save()?;
         Ok(folder)
     }
@@ -78,7 +88,11 @@ impl Folder {
         }
         let mut rows = rows(matrix, known);
         rows.iter_mut().filter(|row| !is_paired(row)).flatten().for_each(|(_, cell)| forget(cell));
-        Ok(Self { path, run, rows, _lock: lock })
+        Ok(Self::of(path, run, rows, lock))
+    }
+
+    fn of(path: PathBuf, run: Run, rows: Vec<Vec<(Role, Cell)>>, lock: File) -> Self {
+        Self { path, run, rows, saved: Instant::now(), save_took: Duration::ZERO, _lock: lock }
     }
 
     /// Where the folder is.
@@ -96,45 +110,75 @@ impl Folder {
         &self.rows[row][column].1
     }
 
-    /// Adds a round to the cell in this place, and writes it.
-    pub(crate) fn add_round(
+    /// Adds what came of a round of a row, and writes it soon. Rounds that a failed cell has are kept.
+    pub(crate) fn add(
         &mut self,
         row: usize,
-        column: usize,
-        measured: Measured,
+        outcomes: Vec<(usize, Outcome)>,
+        standard: &Standard,
     ) -> Result<(), Error> {
-        let noise = &mut self.run.noise;
-        noise.canary_best_ns = match noise.canary_best_ns {
-            0.0 => measured.canary_ns,
-            best => best.min(measured.canary_ns),
-        };
-        let cell = &mut self.rows[row][column].1;
-        cell.rounds_ns_per_op.push(judge::median(&measured.samples_ns_per_op));
-        cell.samples_ns_per_op.push(measured.samples_ns_per_op);
-        cell.retaken_samples += measured.retaken;
-        cell.noisy_samples += measured.noisy;
-        judge::judge(&mut self.rows[row]);
-        let sum = |count: fn(&Cell) -> u64| self.cells().map(count).sum();
-        let samples = sum(|cell| cell.samples_ns_per_op.iter().map(Vec::len).sum::<usize>() as u64);
-        let (retaken, noisy) = (sum(|cell| cell.retaken_samples), sum(|cell| cell.noisy_samples));
-        let noise = &mut self.run.noise;
-        (noise.samples, noise.retaken_samples, noise.noisy_samples) = (samples, retaken, noisy);
+        for (column, outcome) in outcomes {
+            let cell = &mut self.rows[row][column].1;
+            match outcome {
+                Outcome::Measured(measured) => {
+                    let noisy = measured.canaries_ns.iter().filter(|ns| standard.is_noisy(**ns));
+                    let noisy = noisy.count() as u64;
+                    let noise = &mut self.run.noise;
+                    noise.samples += measured.canaries_ns.len() as u64;
+                    noise.noisy_samples += noisy;
+                    noise.retaken_samples += measured.retaken;
+                    noise.preempted_samples += measured.preempted;
+                    cell.noisy_samples += noisy;
+                    cell.retaken_samples += measured.retaken;
+                    cell.preempted_samples += measured.preempted;
+                    cell.rounds_ns_per_op.push(measured.ns_per_op);
+                    cell.rounds_ratio.push(measured.ratio);
+                    cell.samples_ns_per_op.push(measured.samples_ns_per_op);
+                    if !measured.state_reached {
+                        note(cell, STATE_MISSED);
+                    }
+                }
+                Outcome::Failed(reason, last_output) => {
+                    cell.status = Status::Failed;
+                    cell.reason = Some(reason);
+                    cell.last_output = (!last_output.is_empty()).then_some(last_output);
+                }
+            }
+        }
+        self.run.noise.canary_ns = standard.middle_ns() as f64;
+        self.save_soon()
+    }
+
+    /// Adds a note to the cells of a row.
+    pub(crate) fn note_row(&mut self, row: usize, text: &str) {
+        self.rows[row].iter_mut().for_each(|(_, cell)| note(cell, text));
+    }
+
+    /// Takes cells that failed back to where they have no rounds.
+    pub(crate) fn forget_failures(&mut self) {
+        for (_, cell) in self.rows.iter_mut().flatten() {
+            if cell.status == Status::Failed {
+                cell.status = Status::Measured;
+                (cell.reason, cell.last_output) = (None, None);
+                forget(cell);
+            }
+        }
+    }
+
+    /// Writes the folder if the last time is long enough ago: a run with many rounds would spend its
+    /// time on writing. What a killed run loses at most is what it measured in twenty times the time that
+    /// writing takes.
+    fn save_soon(&mut self) -> Result<(), Error> {
+        if self.saved.elapsed() < SAVE_SHARE * self.save_took {
+            return Ok(());
+        }
         self.save()
     }
 
-    /// Marks the cell in this place as failed, and writes it. Rounds that it has are kept.
-    pub(crate) fn fail(
-        &mut self,
-        row: usize,
-        column: usize,
-        reason: String,
-        last_output: String,
-    ) -> Result<(), Error> {
-        let cell = &mut self.rows[row][column].1;
-        cell.status = Status::Failed;
-        cell.reason = Some(reason);
-        cell.last_output = (!last_output.is_empty()).then_some(last_output);
-        judge::judge(&mut self.rows[row]);
+    /// Judges what was measured, and writes it.
+    pub(crate) fn judge(&mut self) -> Result<(), Error> {
+        let settings = &self.run.settings;
+        self.rows.iter_mut().for_each(|row| judge::judge(row, settings));
         self.save()
     }
 
@@ -142,14 +186,12 @@ impl Folder {
     pub(crate) fn complete(&mut self) -> Result<(), Error> {
         self.run.state = State::Complete;
         self.run.finished_utc = Some(Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
-        self.save()
+        self.judge()
     }
 
-    fn judge(&mut self) {
-        self.rows.iter_mut().for_each(|row| judge::judge(row));
-    }
-
-    fn save(&self) -> Result<(), Error> {
+    /// Writes the folder.
+    pub(crate) fn save(&mut self) -> Result<(), Error> {
+        let start = Instant::now();
         let mut lines = Vec::new();
         for cell in self.cells() {
             write_json(&mut lines, cell, false);
@@ -157,7 +199,15 @@ impl Folder {
         replace(&self.path.join("cells.jsonl"), &lines)?;
         let mut run = Vec::new();
         write_json(&mut run, &self.run, true);
-        replace(&self.path.join("run.json"), &run)
+        replace(&self.path.join("run.json"), &run)?;
+        (self.saved, self.save_took) = (Instant::now(), start.elapsed());
+        Ok(())
+    }
+}
+
+fn note(cell: &mut Cell, text: &str) {
+    if cell.status == Status::Measured && !cell.notes.iter().any(|note| note == text) {
+        cell.notes.push(text.into());
     }
 }
 
@@ -217,6 +267,8 @@ fn is_paired(row: &[(Role, Cell)]) -> bool {
 fn forget(cell: &mut Cell) {
     if cell.status == Status::Measured {
         cell.rounds_ns_per_op.clear();
+        cell.rounds_ratio.clear();
+        cell.preempted_samples = 0;
         cell.samples_ns_per_op.clear();
         cell.retaken_samples = 0;
         cell.noisy_samples = 0;

@@ -15,11 +15,17 @@ mod error;
 mod folder;
 mod judge;
 mod matrix;
+mod plan;
 mod process;
 mod progress;
+mod protocol;
 mod replay;
 mod run;
+mod sampler;
+mod spent;
+mod state;
 mod table;
+mod turns;
 
 use std::env;
 use std::io::{IsTerminal, stdout};
@@ -44,11 +50,25 @@ const INTERRUPTED: u8 = 130;
 /// The columns of a table that does not go to a terminal.
 const WIDE: usize = 240;
 
-/// Does what the command line of this process asks for with `matrix`, in the workspace `root`.
+/// Does what the command line of this process asks for, in the workspace `root`, with the cells that `add` adds.
+/// Those of the self-check are added by `add_self_check`.
 #[must_use]
-pub fn main(root: &Path, build: Build, matrix: Matrix) -> ExitCode {
-    if let Some(order) = cell::order() {
-        return cell::main(&matrix, &order);
+pub fn main(
+    root: &Path,
+    build: Build,
+    add: impl Fn(&mut Matrix),
+    add_self_check: impl Fn(&mut Matrix),
+) -> ExitCode {
+    if env::var_os(cell::MARK).is_some() {
+        return cell::main(|order| {
+            let mut matrix = Matrix::only(order.cell);
+            if order.self_check {
+                add_self_check(&mut matrix)
+            } else {
+                add(&mut matrix)
+            }
+            matrix
+        });
     }
     if let Some(folder) = replay::order() {
         return replay::main(&folder);
@@ -64,6 +84,12 @@ pub fn main(root: &Path, build: Build, matrix: Matrix) -> ExitCode {
             return ExitCode::from(UNUSABLE);
         }
     };
+    let mut matrix = Matrix::default();
+    if args.self_check {
+        add_self_check(&mut matrix)
+    } else {
+        add(&mut matrix)
+    }
     match act(root, build, matrix, &args) {
         Ok(Ended::Well) => ExitCode::SUCCESS,
         Ok(Ended::WithFailures) => ExitCode::FAILURE,

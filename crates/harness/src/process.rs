@@ -115,13 +115,7 @@ impl Process {
         drop(command);
         let output = Output::of(output)?;
         protocol::write(&socket, order)?;
-        Ok(Self {
-            child,
-            socket,
-            received: Vec::new(),
-            output,
-            timeout: args::timeout(settings),
-        })
+        Ok(Self { child, socket, received: Vec::new(), output, timeout: args::timeout(settings) })
     }
 
     /// Gives it leave to go on.
@@ -212,7 +206,9 @@ impl Process {
     fn is_stopped(&self) -> bool {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()));
         // The state follows the name, which is in parentheses and may hold any.
-        stat.is_ok_and(|stat| stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with(['T', 't'])))
+        stat.is_ok_and(|stat| {
+            stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with(['T', 't']))
+        })
     }
 
     fn kill_group(&mut self) {
@@ -249,7 +245,9 @@ fn loss(status: ExitStatus) -> Loss {
 /// What is said of a process that was ended from outside as often as it was tried.
 pub(crate) fn ended_again(signal: Signal) -> String {
     match signal {
-        Signal::SIGKILL => "killed by SIGKILL twice, as the system does when memory runs out".into(),
+        Signal::SIGKILL => {
+            "killed by SIGKILL twice, as the system does when memory runs out".into()
+        }
         signal => format!("ended by {signal} twice"),
     }
 }

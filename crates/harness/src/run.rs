@@ -1,45 +1,59 @@
-//! The parent: rounds over the matrix, a process for each cell, and the folder that keeps it all.
+//! The parent: rounds over the matrix, and the folder that keeps it all.
 
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
 use std::io::{Write, stdout};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use nix::sched::{CpuSet, sched_getaffinity};
+use nix::unistd::Pid;
+use rand::SeedableRng;
+use rand_pcg::Pcg64;
 use report::RunFolder;
 use report::record::{FORMAT, Noise, Run, Settings, State, Status};
+use strategy::Role;
+use workloads::Stream;
 
 use crate::args::{Args, ListFormat, Matcher};
-use crate::cell::{Measured, Order, Outcome};
+use crate::canary::Standard;
 use crate::environment::{self, Build};
 use crate::error::{Context, Error};
 use crate::folder::{self, Folder};
-use crate::matrix::Matrix;
-use crate::process::{self, End};
+use crate::matrix::{Cell, Matrix, Row};
+use crate::plan::{self, RowPlan};
+use crate::process::{self, Loss, Process};
 use crate::progress::{Progress, minutes};
+use crate::protocol::{Done, Message, Order};
 use crate::replay;
+use crate::spent::{Part, Spent};
+use crate::turns::{self, Entrant, Outcome, Table};
 
-/// Seconds that a cell's process takes beside warm-up and sampling: start, set-up, canaries and
-/// criterion's analysis.
-const PROCESS_S: f64 = 0.04;
+/// Seconds that starting, setting up and ending a contender takes in a round, on one of two cores.
+const PROCESS_S: f64 = 0.006;
 
-/// Seconds that testing a cell takes, once a run.
-const TEST_S: f64 = 0.03;
+/// How many times its time a warm-up takes: criterion doubles its passes until the time is over.
+const WARM_UP_SHARE: f64 = 1.6;
+
+/// Seconds that a turn takes beside its passes: two processes wake each other.
+const HAND_OVER_S: f64 = 0.000_06;
 
 /// Seconds that criterion's report of a cell takes, once a run.
 const REPORT_S: f64 = 0.1;
 
-/// The part of a run's time that may be spent on waiting for a quiet core and on measuring again.
-const RETAKE_PART: f64 = 0.3;
+/// The part of the machine's free memory that the contenders of a row may take together.
+const MEMORY_PART: f64 = 0.8;
 
-/// How many times its even share of what is left of that one cell may take: noise is uneven.
-const RETAKE_SHARES: f64 = 3.0;
+/// What is noted of cells whose row does not fit into memory.
+const APART: &str = "Measured one process after the other, since the contenders of this row do not fit into memory \
+                     together: noise does not cancel as it does in turns.";
 
-/// The most of that for one cell in one round, in seconds: an episode of noise is mostly over then.
-const RETAKE_MOST_S: f64 = 0.5;
+/// What is noted of cells whose live set is larger than a core's own cache.
+const BEYOND_CACHE: &str = "The live set is larger than the core's own cache, so that these are the figures of a program \
+                            that shares its core: after others had it, and a part of a turn that is not measured.";
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,16 +111,16 @@ pub(crate) fn test(
 ) -> Result<Ended, Error> {
     let settings = args.settings();
     select(&mut matrix, &settings)?;
-    let runner = Runner::new(&settings, interrupted);
+    let tester = Tester::new(&settings, args, interrupted);
     let mut failed = false;
     for cell in matrix.cells().filter(|cell| cell.case.support.is_ok()) {
-        match runner.run(&cell.id, true, 0.0, 0.0)? {
-            Ran::Done(_) => say(&format!("Testing {}\nSuccess\n", cell.id)),
-            Ran::Failed { reason, last_output } => {
+        match tester.test(cell)? {
+            Tested::Well(_) => say(&format!("Testing {}\nSuccess\n", cell.id)),
+            Tested::Failed(reason, last_output) => {
                 failed = true;
                 say(&format!("Testing {}\nFailed: {reason}\n{last_output}\n", cell.id));
             }
-            Ran::Interrupted => return Ok(Ended::Interrupted),
+            Tested::Interrupted => return Ok(Ended::Interrupted),
         }
     }
     Ok(if failed { Ended::WithFailures } else { Ended::Well })
@@ -125,11 +139,16 @@ pub(crate) fn measure(
     } else {
         create(root, build, &mut matrix, args)?
     };
-    let settings = folder.run.settings.clone();
-    let ended = rounds(&matrix, &mut folder, &settings, interrupted)?;
-    if ended != Ended::Interrupted {
+    let ended = rounds(&matrix, &mut folder, args, interrupted)?;
+    let start = Instant::now();
+    if ended == Ended::Interrupted {
+        folder.judge()?;
+    } else {
         folder.complete()?;
     }
+    let mut spent = Spent::default();
+    spent.add(Part::Keeping, start);
+    spent.pour(&mut folder.run.spent_s);
     Ok((folder, ended))
 }
 
@@ -205,63 +224,66 @@ fn resume(root: &Path, build: Build, matrix: &mut Matrix, args: &Args) -> Result
     Folder::resume(path, lock, run, cells, matrix)
 }
 
-/// Measures what the folder lacks. In each round the strategies of a row follow one another, in
-/// an order that is rotated from round to round.
+/// Measures what the folder lacks.
 fn rounds(
     matrix: &Matrix,
     folder: &mut Folder,
-    settings: &Settings,
+    args: &Args,
     interrupted: &AtomicBool,
 ) -> Result<Ended, Error> {
-    let runner = Runner::new(settings, interrupted);
-    let missing = |folder: &Folder, row: usize, column: usize, round: usize| {
-        let cell = folder.cell(row, column);
-        cell.status == Status::Measured && cell.rounds_ns_per_op.len() <= round
-    };
-    let rounds = settings.rounds as usize;
-    let open = folder.cells().filter(|cell| cell.status == Status::Measured);
-    let left = open.map(|cell| rounds.saturating_sub(cell.rounds_ns_per_op.len()) as u64).sum();
-    announce(folder, settings, left);
-    let mut retake_s = RETAKE_PART * left as f64 * cell_s(settings);
-    let mut measurements_left = left;
+    let settings = folder.run.settings.clone();
+    let start = Instant::now();
+    let tester = Tester::new(&settings, args, interrupted);
+    let Some(rows) = tests(matrix, folder, &tester)? else { return Ok(Ended::Interrupted) };
+    let mut spent = Spent::default();
+    spent.add(Part::Tests, start);
+    let left = left(folder, &settings);
+    announce(matrix, folder, &rows, left);
+    let mut table = Table { settings: &settings, interrupted, random: random(), spent };
+    let mut standard = Standard::default();
     let mut progress = Progress::new(left);
-    for round in 0..rounds {
+    for round in 0..settings.rounds {
         for (row_index, row) in matrix.rows.iter().enumerate() {
-            for place in 0..row.cells.len() {
-                let column = (place + round) % row.cells.len();
-                if !missing(folder, row_index, column, round) {
-                    continue;
+            let heading = format!(
+                "round {} of {}, {} {}",
+                round + 1,
+                settings.rounds,
+                row.workload,
+                row.parameter
+            );
+            // Once more if a cell was ended from outside, without the ones that have failed.
+            loop {
+                let lacking = lacking(folder, row_index, row, round);
+                if lacking.is_empty() {
+                    break;
                 }
-                let id = &row.cells[column].id;
-                let heading =
-                    format!("round {} of {rounds}, {} {}", round + 1, row.workload, row.parameter);
-                progress.begin(&heading, id);
-                let canary_ns = folder.run.noise.canary_best_ns;
-                let mut ran = Ran::Done(Measured::default());
-                if folder.cell(row_index, column).rounds_ns_per_op.is_empty() {
-                    ran = runner.run(id, true, canary_ns, 0.0)?;
-                }
-                if matches!(ran, Ran::Done(_)) {
-                    let share_s = RETAKE_SHARES * retake_s / measurements_left as f64;
-                    let most_s = share_s.clamp(0.0, RETAKE_MOST_S);
-                    ran = runner.run(id, false, canary_ns, most_s)?;
-                }
-                match ran {
-                    Ran::Done(measured) => {
-                        retake_s -= measured.retake_s;
-                        folder.add_round(row_index, column, measured)?;
-                    }
-                    Ran::Failed { reason, last_output } => {
-                        progress.say(&format!("{id} failed: {reason}"));
-                        folder.fail(row_index, column, reason, last_output)?;
-                    }
-                    Ran::Interrupted => {
+                progress.begin(&heading, &row.cells[lacking[0]].id);
+                let measured = &rows[row_index];
+                let entrants = tester.entrants(row, &lacking, &measured.plan, round);
+                let mut outcomes = match table.measure(&entrants, measured.apart)? {
+                    turns::Ended::Well(outcomes) => outcomes,
+                    turns::Ended::Interrupted => {
                         progress.finish();
                         return Ok(Ended::Interrupted);
                     }
+                };
+                let since = Instant::now();
+                let canaries = outcomes.iter().filter_map(|(_, outcome)| match outcome {
+                    Outcome::Measured(measured) => Some(&measured.canaries_ns),
+                    Outcome::Failed(..) => None,
+                });
+                standard.remember(canaries.flatten().copied());
+                // The reference came along for the others' sake if it has this round already.
+                outcomes.retain(|(column, _)| lacking.contains(column));
+                for (column, outcome) in &outcomes {
+                    if let Outcome::Failed(reason, _) = outcome {
+                        progress.say(&format!("{} failed: {reason}", row.cells[*column].id));
+                    }
+                    progress.end();
                 }
-                progress.end();
-                measurements_left -= 1;
+                folder.add(row_index, outcomes, &standard)?;
+                table.spent.add(Part::Keeping, since);
+                table.spent.pour(&mut folder.run.spent_s);
             }
         }
     }
@@ -270,72 +292,211 @@ fn rounds(
     Ok(if failed { Ended::WithFailures } else { Ended::Well })
 }
 
-/// Seconds that a cell takes in a round, on a quiet machine.
-fn cell_s(settings: &Settings) -> f64 {
-    settings.warm_up_time_s + settings.measurement_time_s + PROCESS_S
+/// A generator for the order of turns: the noise of the machine is not to meet the same order twice.
+fn random() -> Pcg64 {
+    Pcg64::seed_from_u64(Timestamp::now().as_nanosecond() as u64)
 }
 
-/// Says beforehand what is measured and how long it will take.
-fn announce(folder: &Folder, settings: &Settings, left: u64) {
-    let cells: Vec<_> = folder.cells().filter(|cell| cell.status == Status::Measured).collect();
-    let untested = cells.iter().filter(|cell| cell.rounds_ns_per_op.is_empty()).count();
-    let seconds =
-        left as f64 * cell_s(settings) + untested as f64 * TEST_S + cells.len() as f64 * REPORT_S;
+/// The places of the cells of a row that lack this round.
+fn lacking(folder: &Folder, row_index: usize, row: &Row, round: u32) -> Vec<usize> {
+    let lacks = |column: &usize| {
+        let cell = folder.cell(row_index, *column);
+        cell.status == Status::Measured && cell.rounds_ns_per_op.len() <= round as usize
+    };
+    (0..row.cells.len()).filter(lacks).collect()
+}
+
+/// The measurements that a folder lacks.
+fn left(folder: &Folder, settings: &Settings) -> u64 {
+    let rounds = u64::from(settings.rounds);
+    let open = folder.cells().filter(|cell| cell.status == Status::Measured);
+    open.map(|cell| rounds.saturating_sub(cell.rounds_ns_per_op.len() as u64)).sum()
+}
+
+/// How a row is measured, as its tests say.
+struct RowMeasured {
+    plan: RowPlan,
+    /// Whether its contenders do not take turns.
+    apart: bool,
+    /// Seconds that a round of each cell takes.
+    cells_s: Vec<f64>,
+}
+
+/// Tests every cell that lacks a round, and tells how the rows are measured. Cells that fail get no rounds.
+/// Nothing, if the run is being ended.
+fn tests(
+    matrix: &Matrix,
+    folder: &mut Folder,
+    tester: &Tester<'_>,
+) -> Result<Option<Vec<RowMeasured>>, Error> {
+    let settings = &folder.run.settings.clone();
+    let mut progress = Progress::new(matrix.cells().count() as u64);
+    let mut rows = Vec::new();
+    for (row_index, row) in matrix.rows.iter().enumerate() {
+        let lacking = lacking(folder, row_index, row, settings.rounds - 1);
+        let live_bytes = row.cells.iter().map(|cell| cell.case.live_bytes).max();
+        let plan = plan::of(settings, live_bytes.unwrap_or_default(), tester.cache_bytes);
+        let mut resident_bytes = 0;
+        let mut cells_s = vec![0.0; row.cells.len()];
+        for (column, cell) in row.cells.iter().enumerate() {
+            progress.begin("tests", &cell.id);
+            if lacking.contains(&column) {
+                match tester.test(cell)? {
+                    Tested::Well(done) => {
+                        resident_bytes += done.resident_bytes;
+                        let turn_s = plan::turn_s(settings, plan.turns, done.pass_ns);
+                        cells_s[column] = PROCESS_S
+                            + WARM_UP_SHARE * settings.warm_up_time_s
+                            + plan.turns.turns() as f64 * (turn_s + HAND_OVER_S);
+                    }
+                    Tested::Failed(reason, last_output) => {
+                        progress.say(&format!("{} failed: {reason}", cell.id));
+                        let outcome = Outcome::Failed(reason, last_output);
+                        folder.add(row_index, vec![(column, outcome)], &Standard::default())?;
+                    }
+                    Tested::Interrupted => {
+                        progress.finish();
+                        return Ok(None);
+                    }
+                }
+            }
+            progress.end();
+        }
+        let fits = resident_bytes <= tester.together_bytes;
+        if !fits {
+            folder.note_row(row_index, APART);
+        } else if settings.turns && plan.is_beyond_cache {
+            folder.note_row(row_index, BEYOND_CACHE);
+        }
+        rows.push(RowMeasured { plan, apart: !fits || !settings.turns, cells_s });
+    }
+    progress.finish();
+    Ok(Some(rows))
+}
+
+/// Says what is measured and how long it will take.
+fn announce(matrix: &Matrix, folder: &Folder, rows: &[RowMeasured], left: u64) {
+    let settings = &folder.run.settings;
+    let mut seconds = 0.0;
+    for (row_index, (row, measured)) in matrix.rows.iter().zip(rows).enumerate() {
+        for round in 0..settings.rounds {
+            let lacking = lacking(folder, row_index, row, round);
+            seconds += lacking.iter().map(|&column| measured.cells_s[column]).sum::<f64>();
+        }
+    }
+    let cells = folder.cells().filter(|cell| cell.status == Status::Measured).count();
     eprintln!(
-        "{} cells in {} rounds, {left} measurements to make: {} to {}. Results in {}",
-        cells.len(),
+        "{cells} cells in {} rounds, {left} measurements to make: {}, and {} for criterion's report. Results in {}",
         settings.rounds,
         minutes(Duration::from_secs_f64(seconds)),
-        minutes(Duration::from_secs_f64(seconds * (1.0 + RETAKE_PART))),
+        minutes(Duration::from_secs_f64(cells as f64 * REPORT_S)),
         folder.path().display()
     );
 }
 
-/// What came of a cell's process.
-enum Ran {
-    Done(Measured),
-    Failed { reason: String, last_output: String },
+/// What a test found.
+enum Tested {
+    Well(Done),
+    Failed(String, String),
     Interrupted,
 }
 
-/// Runs cells.
-struct Runner<'s> {
+/// Tests cells, and writes the orders for all of their processes.
+struct Tester<'s> {
     settings: &'s Settings,
-    memory_bytes: Option<u64>,
+    self_check: bool,
     interrupted: &'s AtomicBool,
+    /// The memory that a process may map.
+    memory_bytes: Option<u64>,
+    /// The memory that the contenders of a row may take together.
+    together_bytes: u64,
+    cache_bytes: u64,
+    /// The cores that this process may use.
+    cores: Vec<usize>,
 }
 
-impl<'s> Runner<'s> {
-    fn new(settings: &'s Settings, interrupted: &'s AtomicBool) -> Self {
-        Self { settings, memory_bytes: environment::memory_bytes(), interrupted }
+impl<'s> Tester<'s> {
+    fn new(settings: &'s Settings, args: &Args, interrupted: &'s AtomicBool) -> Self {
+        let free = environment::free_memory_bytes().map(|bytes| bytes as f64 * MEMORY_PART);
+        Self {
+            settings,
+            self_check: args.self_check,
+            interrupted,
+            memory_bytes: environment::memory_bytes(),
+            together_bytes: args
+                .memory
+                .map(|mib| mib << 20)
+                .or(free.map(|bytes| bytes as u64))
+                .unwrap_or(u64::MAX),
+            cache_bytes: plan::cache_bytes(),
+            cores: cores(),
+        }
     }
 
-    /// Runs the cell `id` in a process of its own.
-    fn run(&self, id: &str, test: bool, canary_ns: f64, retake_s: f64) -> Result<Ran, Error> {
-        if self.interrupted.load(Ordering::Relaxed) {
-            return Ok(Ran::Interrupted);
+    /// Runs the cell once in a process of its own; again, if that was ended from outside.
+    fn test(&self, cell: &Cell) -> Result<Tested, Error> {
+        let plan = plan::of(self.settings, 0, self.cache_bytes);
+        let order = Order { test: true, ..self.order(cell, &plan, 0) };
+        for again in [false, true] {
+            let mut process = Process::start(&order, self.settings)
+                .map_err(|source| Error::Process { id: cell.id.clone(), source })?;
+            let answer = process.receive(self.interrupted).and_then(|answer| match answer {
+                Message::Done(done) => process.end(self.interrupted).map(|()| done),
+                Message::Failed(reason) => Err(Loss::Failed(reason)),
+                message => Err(Loss::Failed(format!("said {message:?} in a test"))),
+            });
+            let last_output = process.kill();
+            match answer {
+                Ok(done) => return Ok(Tested::Well(done)),
+                Err(Loss::Failed(reason)) => return Ok(Tested::Failed(reason, last_output)),
+                Err(Loss::Interrupted) => return Ok(Tested::Interrupted),
+                Err(Loss::Ended(signal)) if again => {
+                    return Ok(Tested::Failed(process::ended_again(signal), last_output));
+                }
+                Err(Loss::Ended(_)) => {}
+            }
         }
-        let process = |source| Error::Process { id: id.into(), source };
-        let scratch = tempfile::tempdir().map_err(process)?;
-        let order = Order {
-            id: id.into(),
-            outcome: scratch.path().join("outcome.json"),
-            test,
-            warm_up_s: self.settings.warm_up_time_s,
-            retake_s,
-            canary_ns: if canary_ns > 0.0 { canary_ns } else { f64::MAX },
+        unreachable!("the second time every way returns")
+    }
+
+    /// Those who take part in a round: the cells that lack it, and the reference.
+    fn entrants(&self, row: &Row, lacking: &[usize], plan: &RowPlan, round: u32) -> Vec<Entrant> {
+        let cells = row.cells.iter().enumerate();
+        let taking_part = cells.filter(|(column, cell)| {
+            lacking.contains(column) || cell.role() == Role::Reference && cell.case.support.is_ok()
+        });
+        taking_part
+            .map(|(column, cell)| {
+                let order = self.order(cell, plan, self.settings.state.unwrap_or(round));
+                Entrant {
+                    column,
+                    id: cell.id.clone(),
+                    order,
+                    ops: cell.case.answer(Stream::numbered(order.state)).ops,
+                    is_reference: cell.role() == Role::Reference,
+                }
+            })
+            .collect()
+    }
+
+    fn order(&self, cell: &Cell, plan: &RowPlan, state: u32) -> Order {
+        let core = self.cores.get(state as usize % self.cores.len().max(1)).copied();
+        Order {
+            cell: cell.index,
+            self_check: self.self_check,
+            test: false,
+            state,
+            plan: plan.turns,
+            // Threads that work at once need cores of their own.
+            core: core.filter(|_| cell.case.threads == 1),
             memory_bytes: self.memory_bytes,
             cpu_s: self.settings.cell_timeout_s.ceil() as u64 + 1,
-        };
-        let end = process::run(&order, self.settings, scratch.path(), self.interrupted)
-            .map_err(process)?;
-        Ok(match end {
-            End::Answered(Outcome::Done(measured), _) => Ran::Done(measured),
-            End::Answered(Outcome::Failed(reason), last_output) => {
-                Ran::Failed { reason, last_output }
-            }
-            End::Lost(reason, last_output) => Ran::Failed { reason, last_output },
-            End::Interrupted => Ran::Interrupted,
-        })
+        }
     }
+}
+
+/// The cores that this process may use.
+fn cores() -> Vec<usize> {
+    let Ok(set) = sched_getaffinity(Pid::from_raw(0)) else { return Vec::new() };
+    (0..CpuSet::count()).filter(|&core| set.is_set(core).unwrap_or_default()).collect()
 }

@@ -155,11 +155,7 @@ impl<'s> Sampler<'s> {
 
     /// Measures `count` passes, again if a thread was preempted. Returns the time in nanoseconds, whether
     /// a thread was preempted in the last try too, and the tries.
-    fn measure(
-        &self,
-        passes: &mut Passes<'_>,
-        count: u64,
-    ) -> Result<(u64, bool, u64), Failure> {
+    fn measure(&self, passes: &mut Passes<'_>, count: u64) -> Result<(u64, bool, u64), Failure> {
         let mut tries = 1;
         loop {
             let before = Usage::now();
@@ -218,8 +214,7 @@ impl Usage {
     /// had one for `ns` nanoseconds.
     fn was_preempted_since(self, before: Self, ns: u64) -> bool {
         let present = self.present.saturating_sub(before.present).as_nanos() as f64;
-        self.preemptions > before.preemptions
-            || present + (ABSENT_NS as f64) < PRESENT * ns as f64
+        self.preemptions > before.preemptions || present + (ABSENT_NS as f64) < PRESENT * ns as f64
     }
 }
 

@@ -233,7 +233,7 @@ impl<'e> Player<'e> {
         }
         let ended = self.process.as_mut().map(|process| process.end(interrupted));
         if let Some(Err(loss)) = ended {
-            self.lose(loss)?;
+            self.lose::<()>(loss)?;
         } else if let Some(complaint) = self.clock.complaint() {
             self.fail(complaint);
         }
@@ -335,7 +335,8 @@ fn ratio(
         vec![median(&figures) / median(&reference)]
     } else {
         let cycles = figures.iter().zip(reference);
-        let ratios: Vec<f64> = cycles.filter_map(|(its, other)| Some((*its)? / (*other)?)).collect();
+        let ratios: Vec<f64> =
+            cycles.filter_map(|(its, other)| Some((*its)? / (*other)?)).collect();
         if ratios.len() < enough.max(1) {
             return None;
         }
