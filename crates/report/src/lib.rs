@@ -18,5 +18,6 @@ mod scale;
 mod write;
 
 pub use error::Error;
+pub use format::printable;
 pub use read::{RunFolder, read};
 pub use write::write;
