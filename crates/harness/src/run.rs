@@ -135,7 +135,11 @@ pub(crate) fn measure(
     interrupted: &AtomicBool,
 ) -> Result<(Folder, Ended), Error> {
     let mut folder = if args.resume {
-        resume(root, build, &mut matrix, args)?
+        let mut folder = resume(root, build, &mut matrix, args)?;
+        if args.retry_failed {
+            folder.forget_failures();
+        }
+        folder
     } else {
         create(root, build, &mut matrix, args)?
     };
