@@ -4,6 +4,7 @@
 pub mod record;
 
 mod canvas;
+mod check;
 mod error;
 mod figure;
 mod format;
