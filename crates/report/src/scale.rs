@@ -72,15 +72,12 @@ impl Scale {
 
     /// A tick as it is labelled: no more digits than the ticks need.
     pub(crate) fn label(&self, tick: f64) -> String {
-        if tick > 1e9 {
-            return format!("{tick:e}");
+        if tick > 1e9 || (tick != 0.0 && tick < 0.001) {
+            return format!("{tick:.1e}").replace(".0e", "e");
         }
         if tick >= 1.0 && tick.fract() == 0.0 {
             let text = crate::format::count(tick as u64);
             return text;
-        }
-        if tick != 0.0 && tick < 0.001 {
-            return format!("{tick:e}");
         }
         let text = format!("{tick:.4}");
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
@@ -120,7 +117,10 @@ mod tests {
                 let scale = Scale::log(least, most);
                 assert!(scale.ticks.len() <= MOST_TICKS, "{least}, {most}: {:?}", scale.ticks);
                 let ends = [scale.position(least), scale.position(most)];
-                assert!(ends.iter().all(|end| (-0.02..=1.02).contains(end)), "{least}, {most}: {ends:?}");
+                assert!(
+                    ends.iter().all(|end| (-0.02..=1.02).contains(end)),
+                    "{least}, {most}: {ends:?}"
+                );
             }
         }
     }
@@ -133,7 +133,8 @@ mod tests {
     #[test]
     fn labels_have_no_digits_to_spare() {
         let scale = Scale::linear(1.0);
-        let labels = [0.0, 5e-10, 0.05, 0.2, 1.0, 2.5, 20_000.0, 1e15].map(|tick| scale.label(tick));
+        let labels =
+            [0.0, 5e-10, 0.05, 0.2, 1.0, 2.5, 20_000.0, 1e15].map(|tick| scale.label(tick));
         assert_eq!(labels, ["0", "5e-10", "0.05", "0.2", "1", "2.5", "20,000", "1e15"]);
     }
 }
