@@ -5,7 +5,7 @@ use crate::first::First;
 use crate::format;
 use crate::grid::{Column, Grid, Role, Row};
 use crate::ink::Ink;
-use crate::record::{Cell, Environment, StateGroup, Status};
+use crate::record::{Cell, Environment, StateGroup, Status, Verdict};
 use crate::scale::Scale;
 use crate::states;
 use crate::verdict;
@@ -27,6 +27,7 @@ const RIGHT: f64 = 216.0;
 const TIME_ENDS: f64 = 132.0;
 const RATIO_ENDS: f64 = 66.0;
 const MARK_BEGINS: f64 = 62.0;
+const VERDICT_BEGINS: f64 = 52.0;
 const WORD_BEGINS: f64 = 48.0;
 /// Left and right of everything.
 const EDGE: f64 = 6.0;
@@ -329,9 +330,14 @@ fn figures(canvas: &Canvas<'_>, line: &Line<'_>, cell: &Cell, ink: Ink) {
         canvas.text(&format::times(ratio.median), (WIDTH - RATIO_ENDS, y), right);
         let mark = look(9.0, false, ink, Anchor::Start);
         canvas.text(verdict::mark(cell.verdict), (WIDTH - MARK_BEGINS, y), mark);
-        if cell.verdict.is_none() {
-            let small = look(10.0, false, Ink::Quiet, Anchor::Start);
-            canvas.text("no verdict", (WIDTH - MARK_BEGINS + 4.0, y), small);
+        let word = match cell.verdict {
+            None => "no verdict",
+            Some(Verdict::Undecided) if !line.fastest => "undecided",
+            Some(_) => "",
+        };
+        let small = look(9.5, false, Ink::Quiet, Anchor::Start);
+        if !word.is_empty() {
+            canvas.text(word, (WIDTH - VERDICT_BEGINS, y), small);
         }
     }
     if line.fastest {
