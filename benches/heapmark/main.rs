@@ -23,7 +23,7 @@ fn main() -> ExitCode {
         #[cfg(feature = "peers")]
         "peers",
     ];
-    let build = Build { features, lock: include_str!("../../Cargo.lock") };
+    let build = Build { features, tree: include_str!(concat!(env!("OUT_DIR"), "/tree.txt")) };
     harness::main(Path::new(env!("CARGO_MANIFEST_DIR")), build, cells, |_| {})
 }
 
