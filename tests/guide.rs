@@ -1,10 +1,11 @@
 //! What GUIDE.md names is there: files, tests, headings, commands, cells of a run. Its examples run as tests of
 //! `registry`.
 
+mod machine;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use regex::Regex;
 use serde_json::Value;
@@ -100,12 +101,9 @@ struct Package {
 }
 
 fn packages() -> BTreeMap<String, Package> {
-    let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
-        .current_dir(root())
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut cargo = machine::cargo();
+    cargo.args(["metadata", "--format-version", "1", "--no-deps", "--offline"]);
+    let output = machine::succeeds(cargo.current_dir(root()));
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let package = |package: &Value| {

@@ -1,9 +1,10 @@
 //! The lines of the architecture that are never crossed, read off `cargo metadata` and the sources.
 
+mod machine;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use regex::Regex;
 use serde_json::Value;
@@ -38,12 +39,9 @@ impl Package {
 type Packages = BTreeMap<String, Package>;
 
 fn packages() -> Packages {
-    let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut cargo = machine::cargo();
+    cargo.args(["metadata", "--format-version", "1", "--no-deps", "--offline"]);
+    let output = machine::succeeds(cargo.current_dir(env!("CARGO_MANIFEST_DIR")));
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let package = |package: &Value| {
@@ -143,6 +141,60 @@ fn the_crates_of_others_are_optional() {
     }
 }
 
+/// The libraries and programs of a manifest that `cargo bench` would run: cargo knows more of them than the manifest
+/// names, so a folder without `[lib]`, or a program without `[[bin]]`, is one of them.
+fn benched(folder: &Path) -> Vec<String> {
+    let manifest = fs::read_to_string(folder.join("Cargo.toml")).unwrap();
+    let manifest: toml::Table = manifest.parse().unwrap();
+    let is_off =
+        |target: &toml::Value| target.get("bench").and_then(toml::Value::as_bool) == Some(false);
+    let mut benched = Vec::new();
+    if folder.join("src/lib.rs").exists() && !manifest.get("lib").is_some_and(is_off) {
+        benched.push("lib".to_owned());
+    }
+    let package = manifest["package"]["name"].as_str().unwrap().to_owned();
+    let main = folder.join("src/main.rs").exists().then_some(package);
+    let others = sources(&folder.join("src/bin")).into_iter();
+    let others = others.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned());
+    let named = manifest.get("bin").and_then(toml::Value::as_array);
+    let is_off = |program: &String| {
+        let its = |bin: &&toml::Value| bin["name"].as_str() == Some(program);
+        named.is_some_and(|named| named.iter().find(its).is_some_and(is_off))
+    };
+    benched.extend(main.into_iter().chain(others).filter(|program| !is_off(program)));
+    benched
+}
+
+/// `cargo bench --workspace` runs all that may have benches, with criterion's flags, which only criterion knows.
+#[test]
+fn cargo_bench_runs_no_member() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let crates = fs::read_dir(root.join("crates")).unwrap().map(|entry| entry.unwrap().path());
+    let folders: Vec<_> = crates.chain([root.join("scripts/new-strategy.template")]).collect();
+    assert!(folders.len() > 20, "only {folders:?}");
+    for folder in folders {
+        assert_eq!(benched(&folder), [""; 0], "{} lacks `bench = false`", folder.display());
+    }
+}
+
+#[test]
+fn what_cargo_bench_runs_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    fs::create_dir_all(folder.path().join("src/bin")).unwrap();
+    for source in ["src/lib.rs", "src/main.rs", "src/bin/other.rs"] {
+        write(source, "");
+    }
+    let package = "[package]\nname = \"x\"\n";
+    write("Cargo.toml", package);
+    assert_eq!(benched(folder.path()), ["lib", "x", "other"]);
+    let bins = "[[bin]]\nname = \"x\"\nbench = false\n[[bin]]\nname = \"other\"\n";
+    write("Cargo.toml", &format!("{package}[lib]\nbench = true\n{bins}"));
+    assert_eq!(benched(folder.path()), ["lib", "other"]);
+    write("Cargo.toml", &format!("{package}[lib]\nbench = false\n{bins}bench = false\n"));
+    assert_eq!(benched(folder.path()), [""; 0]);
+}
+
 #[test]
 fn unsafe_code_lives_where_it_may() {
     let mut searched = 0;
@@ -151,7 +203,7 @@ fn unsafe_code_lives_where_it_may() {
             continue;
         }
         let roots: &[&str] = match name.as_str() {
-            "heapmark" => &["benches", "tests", "examples"],
+            "heapmark" => &["benches", "tests", "examples", "build.rs"],
             _ => &["src", "benches", "tests", "examples", "build.rs"],
         };
         for root in roots {

@@ -3,10 +3,10 @@
 //!
 //! `scripts/memcheck` runs these; they need the tools, and build the examples anew.
 
+mod machine;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
-
-use serde_json::Value;
 
 /// How a program is built and run so that a tool sees what it does.
 struct Tool {
@@ -27,9 +27,8 @@ const VALGRIND: Tool = Tool {
 const ASAN: Tool = Tool {
     feature: "asan",
     cargo: |cargo| {
-        let host = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
         cargo.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", "-Zsanitizer=address");
-        cargo.args(["--target", &host])
+        cargo.args(["--target", machine::host()])
     },
     runs: &["env"],
 };
@@ -93,7 +92,8 @@ fn find_all(
     tool: &Tool,
     expected: impl Fn(&Mistake) -> (&'static str, &'static str, &'static [&'static str]),
 ) {
-    let folder = tempfile::tempdir().unwrap();
+    // Programs run from the build folder, and may not from a folder for temporary files.
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let told = |name| build(tool, name, &[tool.feature], folder.path());
     let untold = |name| build(tool, name, &[], folder.path());
     let mut wrong = Vec::new();
@@ -127,26 +127,20 @@ fn find_all(
 /// Builds the example of a crate and returns a copy of it, since the next build replaces it.
 fn build(tool: &Tool, name: &str, features: &[&str], folder: &Path) -> PathBuf {
     let example = format!("misuse-{name}");
-    let mut cargo = Command::new(env!("CARGO"));
+    let mut cargo = machine::cargo();
     cargo.args(["build", "--quiet", "--package", &format!("strategy-{name}")]);
     cargo.args(["--example", &example, "--features", &features.join(",")]);
-    cargo.args(["--message-format", "json"]);
-    let output = (tool.cargo)(&mut cargo).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let messages = serde_json::Deserializer::from_slice(&output.stdout).into_iter::<Value>();
-    let built =
-        messages.filter_map(|message| message.unwrap()["executable"].as_str().map(str::to_owned));
+    let built = machine::built((tool.cargo)(&mut cargo).current_dir(env!("CARGO_MANIFEST_DIR")));
     let copy = folder.join(format!("{example}-{}", features.join("-")));
-    std::fs::copy(built.last().expect("an example is a program"), &copy).unwrap();
+    std::fs::copy(built, &copy).unwrap();
     copy
 }
 
 /// What a program and the tool say when it makes a mistake.
 fn run(tool: &Tool, program: &Path, mistake: &str) -> String {
     let [runner, arguments @ ..] = tool.runs else { unreachable!("a tool is run by a program") };
-    let mut command = Command::new(runner);
-    command.args(arguments).arg(program).arg(mistake);
-    let output = command.env("RUST_BACKTRACE", "0").output().unwrap();
+    let mut command = machine::tool(runner);
+    let output = command.args(arguments).arg(program).arg(mistake).output().unwrap();
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 

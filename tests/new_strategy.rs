@@ -1,6 +1,7 @@
 //! A new strategy, from its script to its row in the table, in a copy of the workspace.
 
-use std::env;
+mod machine;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -8,8 +9,8 @@ use std::process::{Command, Output};
 use report::record::Status;
 
 /// What a copy needs: all that is committed but the results.
-const PARTS: [&str; 7] =
-    ["Cargo.toml", "Cargo.lock", "benches", "crates", "examples", "scripts", "tests"];
+const PARTS: [&str; 8] =
+    ["Cargo.toml", "Cargo.lock", "build.rs", "benches", "crates", "examples", "scripts", "tests"];
 
 /// A copy of the workspace, below the build folder: in the same place each time, so that what was
 /// built for it once is not built again.
@@ -19,9 +20,7 @@ struct Copy {
 
 impl Copy {
     fn new(name: &str) -> Self {
-        let target = env::current_exe().unwrap();
-        let target = target.ancestors().find(|path| path.join("CACHEDIR.TAG").exists()).unwrap();
-        let folder = target.join("new-strategy").join(name);
+        let folder = machine::kept("new-strategy").join(name);
         fs::create_dir_all(&folder).unwrap();
         for entry in fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
@@ -45,7 +44,7 @@ impl Copy {
     /// Runs cargo in the copy. The features with C in them are left out.
     fn cargo(&self, arguments: &[&str]) -> Output {
         let (command, rest) = arguments.split_first().unwrap();
-        Command::new(env!("CARGO"))
+        machine::cargo()
             .args([command, "--no-default-features"])
             .args(rest)
             .current_dir(&self.folder)

@@ -1,11 +1,11 @@
 //! A crate of ours is a library by itself: a program outside of the workspace that has nothing but
 //! one of them builds, and does what the first example of its README promises.
 
+mod machine;
+
 use std::collections::BTreeSet;
-use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -35,42 +35,43 @@ impl Program {
         fs::write(folder.path().join("Cargo.toml"), manifest).unwrap();
         fs::create_dir(folder.path().join("src")).unwrap();
         fs::write(folder.path().join("src/main.rs"), program(&example)).unwrap();
-        // The versions that the workspace has, which are there without a network.
         fs::copy(workspace.join("Cargo.lock"), folder.path().join("Cargo.lock")).unwrap();
         Self { name, folder }
     }
 
-    /// Runs cargo on the program, without a network: what it prints.
+    /// Runs cargo on the program: what it prints. Without a network, since it needs nothing that the workspace was not
+    /// built from.
     fn cargo(&self, arguments: &[&str]) -> String {
-        let output = Command::new(env!("CARGO"))
-            .args(arguments)
-            .arg("--offline")
-            .current_dir(self.folder.path())
-            .env("CARGO_TARGET_DIR", target())
-            .output()
-            .unwrap();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let [printed, said] = [&output.stdout, &output.stderr].map(|bytes| text(bytes));
-        let source = fs::read_to_string(self.folder.path().join("src/main.rs")).unwrap();
-        assert!(output.status.success(), "{}: {printed}\n{said}\nof\n{source}", self.name);
-        printed
+        let mut cargo = machine::cargo();
+        cargo.args(arguments).arg("--offline").current_dir(self.folder.path());
+        // What the programs depend on is built once.
+        cargo.env("CARGO_TARGET_DIR", machine::kept("readmes"));
+        String::from_utf8(machine::succeeds(&mut cargo).stdout).unwrap()
     }
 
-    /// The packages that it is built from which come from a folder: itself, and crates of ours.
-    fn made_from_folders(&self) -> BTreeSet<String> {
-        let metadata = self.cargo(&["metadata", "--format-version", "1"]);
+    /// The packages that it is built from.
+    fn packages(&self) -> Vec<Package> {
+        // Of this platform: without a filter cargo asks for the packages of all others as well, which the build of the
+        // workspace has not fetched.
+        let only = ["--filter-platform", machine::host()];
+        let metadata = self.cargo(&[&["metadata", "--format-version", "1"], &only[..]].concat());
         let metadata: Value = serde_json::from_str(&metadata).unwrap();
-        let packages = metadata["packages"].as_array().unwrap().iter();
-        let packages = packages.filter(|package| package["source"].is_null());
-        packages.map(|package| package["name"].as_str().unwrap().to_owned()).collect()
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let package = |package: &Value| Package {
+            name: text(&package["name"]),
+            version: text(&package["version"]),
+            is_in_a_folder: package["source"].is_null(),
+        };
+        metadata["packages"].as_array().unwrap().iter().map(package).collect()
     }
 }
 
-/// Where programs are built: what they depend on is built once.
-fn target() -> PathBuf {
-    let test = env::current_exe().unwrap();
-    let target = test.ancestors().find(|path| path.join("CACHEDIR.TAG").exists()).unwrap();
-    target.join("readmes")
+/// A package that a program is built from.
+struct Package {
+    name: String,
+    version: String,
+    /// The program itself, and crates of ours.
+    is_in_a_folder: bool,
 }
 
 /// The first block of Rust of a README, with the lines that its reader does not see.
@@ -101,13 +102,16 @@ fn program(example: &str) -> String {
 #[track_caller]
 fn stands_alone(name: &str, with: &[&str]) {
     let program = Program::new(name);
-    let ours = [&[&program.name, name], with].concat();
-    let ours = ours.into_iter().map(str::to_owned).collect();
-    assert_eq!(
-        program.made_from_folders(),
-        ours,
-        "{name} needs {with:?} and no other crate of ours"
-    );
+    let packages = program.packages();
+    let in_folders = packages.iter().filter(|package| package.is_in_a_folder);
+    let in_folders: BTreeSet<_> = in_folders.map(|package| package.name.as_str()).collect();
+    let ours = [&[&program.name, name], with].concat().into_iter().collect();
+    assert_eq!(in_folders, ours, "{name} needs {with:?} and no other crate of ours");
+    let lock = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.lock")).unwrap();
+    for Package { name, version, .. } in packages.iter().filter(|package| !package.is_in_a_folder) {
+        let locked = lock.contains(&format!("name = \"{name}\"\nversion = \"{version}\"\n"));
+        assert!(locked, "the workspace has no {name} {version}");
+    }
     program.cargo(&["run", "--quiet"]);
     // The next one is in another folder, so it has no use for what was built of this one.
     program.cargo(&["clean", "--quiet", "--package", &program.name]);

@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         #[cfg(feature = "peers")]
         "peers",
     ];
-    let build = Build { features, lock: include_str!("../../Cargo.lock") };
+    let build = Build { features, tree: include_str!(concat!(env!("OUT_DIR"), "/tree.txt")) };
     harness::main(build, cells, |_| {})
 }
 

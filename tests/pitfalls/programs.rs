@@ -4,13 +4,14 @@
 //! have to wait until every dependency of the benches is built once more for each tool.
 
 use std::collections::BTreeMap;
-use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{LazyLock, OnceLock};
 
 use serde_json::Value;
+
+use crate::machine::{self, host, succeeds};
 
 /// Where the sources are.
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/pitfalls");
@@ -63,9 +64,7 @@ impl Programs {
 
     /// Builds them without a sanitizer.
     fn new() -> Self {
-        let test = env::current_exe().unwrap();
-        let target = test.ancestors().find(|path| path.join("CACHEDIR.TAG").exists()).unwrap();
-        let folder = target.join("pitfalls");
+        let folder = machine::kept("pitfalls");
         fs::create_dir_all(&folder).unwrap();
         write_if_new(&folder.join("Cargo.toml"), &manifest());
         // The versions that the workspace has, which are there without a network.
@@ -81,7 +80,7 @@ impl Programs {
 
     /// A program that was built.
     pub fn path(&self, build: Build, name: &str) -> PathBuf {
-        let target = self.folder.join("target");
+        let target = self.folder.join("target").join(host());
         match build {
             Build::Debug => target.join("debug").join(name),
             Build::Release => target.join("release").join(name),
@@ -126,35 +125,25 @@ impl Programs {
 
     /// Builds them with AddressSanitizer: the folder in which they are then.
     fn sanitize(&self) -> PathBuf {
-        let host = host();
-        let bins = ["build", "--bin", "pitfalls", "--release", "--target", &host];
+        // Beside the others, which have the same names.
+        let bins = ["build", "--bin", "pitfalls", "--release", "--target-dir", "sanitized"];
         succeeds(
             self.cargo()
                 .args(bins)
                 .env("RUSTC_BOOTSTRAP", "1")
                 .env("RUSTFLAGS", "-Zsanitizer=address"),
         );
-        self.folder.join("target").join(host).join("release")
+        self.folder.join("sanitized").join(host()).join("release")
     }
 
-    /// Cargo for the package, without a network, and without what is set for the workspace.
+    /// Cargo for the package, without a network. The target is named, and so the folder below it: otherwise both
+    /// depend on the user's configuration.
     fn cargo(&self) -> Command {
-        let mut cargo = Command::new(env!("CARGO"));
+        let mut cargo = machine::cargo();
         cargo.current_dir(&self.folder).env("CARGO_NET_OFFLINE", "true");
-        cargo.env("CARGO_TARGET_DIR", "target");
-        for variable in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET"] {
-            cargo.env_remove(variable);
-        }
+        cargo.env("CARGO_TARGET_DIR", "target").env("CARGO_BUILD_TARGET", host());
         cargo
     }
-}
-
-/// The triple that programs are built for.
-pub fn host() -> String {
-    let version = succeeds(Command::new("rustc").arg("-vV"));
-    let version = String::from_utf8(version.stdout).unwrap();
-    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
-    host.expect("rustc knows its host").to_owned()
 }
 
 /// The names of the programs that must not compile, in their order.
@@ -183,11 +172,12 @@ fn manifest() -> String {
     let rejected =
         rejected_programs().map(|name| (format!("rejected-{name}"), format!("rejected/{name}.rs")));
     for (name, path) in programs.into_iter().chain(rejected) {
-        manifest += &format!("\n[[bin]]\nname = \"{name}\"\npath = \"{SOURCES}/{path}\"\n");
+        manifest +=
+            &format!("\n[[bin]]\nname = \"{name}\"\npath = {:?}\n", Path::new(SOURCES).join(path));
     }
     manifest += &format!(
-        "\n[[bin]]\nname = \"pitfalls-loom\"\npath = \"{SOURCES}/loom.rs\"\n\
-         required-features = [\"loom\"]\n"
+        "\n[[bin]]\nname = \"pitfalls-loom\"\npath = {:?}\nrequired-features = [\"loom\"]\n",
+        Path::new(SOURCES).join("loom.rs")
     );
     manifest
 }
@@ -198,12 +188,4 @@ fn write_if_new(path: &Path, text: &str) {
         return;
     }
     fs::write(path, text).unwrap();
-}
-
-#[track_caller]
-fn succeeds(command: &mut Command) -> Output {
-    let output = command.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {}\n{said}", output.status);
-    output
 }

@@ -1,11 +1,11 @@
 //! The tools, how each is run, and the words in which it says what it found.
 
 use std::path::Path;
-use std::process::Command;
 
 use regex::Regex;
 
-use crate::programs::{Build, Programs, Way, host};
+use crate::machine;
+use crate::programs::{Build, Programs, Way};
 
 /// Something that may find a mistake while the program runs.
 pub struct Tool {
@@ -70,7 +70,7 @@ pub const TOOLS: [Tool; 4] = [
             (r"depends on uninitialised value", "uninitialised value"),
         ],
         names_the_place: true,
-        why_missing: || match Command::new("valgrind").arg("--version").output() {
+        why_missing: || match machine::tool("valgrind").arg("--version").output() {
             Ok(output) if output.status.success() => None,
             _ => Some("there is no valgrind".to_owned()),
         },
@@ -86,10 +86,10 @@ pub const TOOLS: [Tool; 4] = [
         ],
         names_the_place: false,
         why_missing: || {
-            let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output().unwrap();
+            let sysroot = machine::succeeds(machine::rustc().args(["--print", "sysroot"]));
             let sysroot = String::from_utf8(sysroot.stdout).unwrap();
-            let host = host();
-            let libraries = Path::new(sysroot.trim()).join("lib/rustlib").join(&host).join("lib");
+            let host = machine::host();
+            let libraries = Path::new(sysroot.trim()).join("lib/rustlib").join(host).join("lib");
             let names = std::fs::read_dir(libraries).unwrap().map(|it| it.unwrap().file_name());
             let mut names = names.map(|name| name.to_string_lossy().into_owned());
             let found = names.any(|name| name.ends_with("_rt.asan.a"));
@@ -117,9 +117,9 @@ impl Tool {
     pub fn run(&self, programs: &Programs, mistake: &str, way: Way) -> Seen {
         let path = programs.path(self.build, self.program);
         let mut command = match self.runner {
-            [] => Command::new(path),
+            [] => machine::tool(path),
             [runner, arguments @ ..] => {
-                let mut command = Command::new(runner);
+                let mut command = machine::tool(runner);
                 command.args(arguments).arg(path);
                 command
             }

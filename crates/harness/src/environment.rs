@@ -1,6 +1,6 @@
 //! Where a run is measured: the machine, the system, the build.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
 use std::hash::{DefaultHasher, Hasher};
@@ -15,13 +15,16 @@ use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 /// The crate, and the feature, that brings in the crates of others.
 const PEERS: &str = "peers";
 
+/// The crate that brings in the strategies.
+const REGISTRY: &str = "registry";
+
 /// What only the benchmark's own crate knows about its build.
 #[derive(Clone, Copy, Debug)]
 pub struct Build {
     /// The Cargo features that are on.
     pub features: &'static [&'static str],
-    /// The text of `Cargo.lock`.
-    pub lock: &'static str,
+    /// What `cargo tree --prefix depth` prints of this build: see `build.rs` of the root package.
+    pub tree: &'static str,
 }
 
 impl Build {
@@ -29,6 +32,39 @@ impl Build {
     pub(crate) fn command(self) -> String {
         let peers = if self.features.contains(&PEERS) { " --features peers" } else { "" };
         format!("cargo bench{peers}")
+    }
+
+    /// What each crate of ours below the registry, and below the peers where they are built in, is built on: the names
+    /// and versions of the crates of others, whether it or one of those others asks for them.
+    #[must_use]
+    pub fn versions(self) -> BTreeMap<String, Vec<String>> {
+        let mut versions: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        // Of the line and of all that it is below: which of our crates it is or belongs to, if that is measured.
+        let mut owners: Vec<Option<&str>> = Vec::new();
+        for line in self.tree.lines() {
+            let number = line.find(|c: char| !c.is_ascii_digit()).unwrap_or(line.len());
+            let (depth, package) = line.split_at(number);
+            let depth = depth.parse().unwrap_or(0);
+            let Some((name, version)) = package.split_once(" v") else { continue };
+            let (version, folder) = version.split_once(' ').unwrap_or((version, ""));
+            let is_measured = match depth {
+                0 => false,
+                1 => [REGISTRY, PEERS].contains(&name),
+                _ => owners.get(depth - 1).is_some_and(Option::is_some),
+            };
+            let is_ours = folder.starts_with("(/");
+            owners.resize(depth, None);
+            let above = owners.last().copied().flatten();
+            let owner = if is_ours { Some(name) } else { above };
+            let owner = owner.filter(|_| is_measured);
+            owners.push(owner);
+            let Some(owner) = owner.filter(|owner| *owner != REGISTRY) else { continue };
+            let built_on = versions.entry(owner.to_owned()).or_default();
+            if !is_ours {
+                built_on.insert(format!("{name} {version}"));
+            }
+        }
+        versions.into_iter().map(|(name, on)| (name, on.into_iter().collect())).collect()
     }
 }
 
@@ -105,37 +141,63 @@ fn program() -> io::Result<String> {
     Ok(format!("{:016x}", hasher.finish()))
 }
 
-/// What each strategy crate is built on, from `Cargo.lock`, and the crates of the feature `peers` if it
-/// is on.
-pub(crate) fn versions(build: Build) -> BTreeMap<String, Vec<String>> {
-    let lock: cargo_lock::Lockfile = build.lock.parse().expect("cargo built with this lock file");
-    let is_measured = |name: &str| {
-        name.starts_with("strategy-") || name == PEERS && build.features.contains(&PEERS)
-    };
-    let measured = lock.packages.iter().filter(|package| is_measured(package.name.as_str()));
-    measured
-        .map(|package| {
-            let foreign = package.dependencies.iter().filter(|it| it.source.is_some());
-            let named = foreign.map(|it| format!("{} {}", it.name, it.version)).collect();
-            (package.name.to_string(), named)
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// As cargo prints it, shortened.
+    const TREE: &str = "\
+0heapmark v0.0.0 (/home/me/heap mark)
+1peers v0.0.0 (/home/me/heap mark/crates/peers)
+2slab v0.4.12
+2strategy v0.0.0 (/home/me/heap mark/crates/strategy)
+3allocator-api2 v0.2.21
+2tracking v0.0.0 (/home/me/heap mark/crates/tracking)
+3libc v0.2.191
+1clap v4.6.0
+2libc v0.2.1
+1registry v0.0.0 (/home/me/heap mark/crates/registry)
+2strategy-jemalloc v0.0.0 (/home/me/heap mark/crates/strategy-jemalloc)
+3strategy v0.0.0 (/home/me/heap mark/crates/strategy)
+4allocator-api2 v0.2.21
+3tikv-jemallocator v0.7.0
+4libc v0.2.191
+4tikv-jemalloc-sys v0.7.1+5.3.1
+5libc v0.2.191
+2strategy-system v0.0.0 (/home/me/heap mark/crates/strategy-system)
+3strategy v0.0.0 (/home/me/heap mark/crates/strategy)
+4allocator-api2 v0.2.21
+1tracking v0.0.0 (/home/me/heap mark/crates/tracking)
+2backtrace v0.3.77
+";
+
+    fn built_on(tree: &'static str) -> Vec<(String, String)> {
+        let versions = Build { features: &[], tree }.versions();
+        versions.into_iter().map(|(name, on)| (name, on.join(", "))).collect()
+    }
+
     #[test]
-    fn the_peers_are_told_where_they_are_measured() {
-        let lock = include_str!("../../../Cargo.lock");
-        let with = versions(Build { features: &[PEERS], lock });
-        let slab = |named: &String| named.starts_with("slab 0.4.");
-        assert!(with[PEERS].iter().any(slab), "{:?}", with[PEERS]);
-        assert_eq!(Build { features: &[PEERS], lock }.command(), "cargo bench --features peers");
-        assert_eq!(Build { features: &[], lock }.command(), "cargo bench");
-        let without = versions(Build { features: &[], lock });
-        assert!(!without.contains_key(PEERS));
-        assert!(without.contains_key("strategy-bumpalo"));
+    fn a_crate_is_built_on_what_its_part_of_the_tree_has_but_for_ours() {
+        let expected = [
+            ("peers", "slab 0.4.12"),
+            ("strategy", "allocator-api2 0.2.21"),
+            (
+                "strategy-jemalloc",
+                "libc 0.2.191, tikv-jemalloc-sys 0.7.1+5.3.1, tikv-jemallocator 0.7.0",
+            ),
+            ("strategy-system", ""),
+            ("tracking", "libc 0.2.191"),
+        ];
+        assert_eq!(built_on(TREE), expected.map(|(name, on)| (name.into(), on.into())));
+        assert_eq!(built_on(""), []);
+    }
+
+    #[test]
+    fn the_command_names_the_peers_where_they_are_measured() {
+        assert_eq!(
+            Build { features: &[PEERS], tree: "" }.command(),
+            "cargo bench --features peers"
+        );
+        assert_eq!(Build { features: &[], tree: "" }.command(), "cargo bench");
     }
 }

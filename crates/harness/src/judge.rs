@@ -75,14 +75,14 @@ pub(crate) fn judge(row: &mut [(Role, Cell)], settings: &Settings) {
         |(role, cell): &&(Role, Cell)| *role == Role::SameAgain && cell.status == Status::Measured;
     let floor = row.iter().find(is_again).and_then(|(_, again)| floor(&again.rounds_ratio));
     let groups = state_groups(row, settings);
-    for ((role, cell), groups) in row.iter_mut().zip(groups) {
+    for ((_, cell), groups) in row.iter_mut().zip(groups) {
         cell.ns_per_op = interval(&cell.rounds_ns_per_op);
         cell.ratio_to_system = match cell.status {
             Status::Measured => interval(&told(&cell.rounds_ratio)),
             Status::Unsupported | Status::Failed => None,
         };
         cell.noise_floor = floor;
-        let is_judged = *role != Role::Reference && told(&cell.rounds_ratio).len() > 1;
+        let is_judged = told(&cell.rounds_ratio).len() > 1;
         let judged = cell.ratio_to_system.filter(|_| is_judged).zip(floor);
         cell.verdict =
             judged.map(|(ratio, floor)| verdict(ratio, floor, settings.least_difference));

@@ -182,7 +182,7 @@ fn create(root: &Path, build: Build, matrix: &mut Matrix, args: &Args) -> Result
         command: format!("{} -- {typed}", build.command()).trim_end_matches(" -- ").into(),
         settings,
         environment,
-        versions: environment::versions(build),
+        versions: build.versions(),
         strategies: matrix.strategies.clone(),
         workloads: matrix.workloads.clone(),
         noise: Noise::default(),

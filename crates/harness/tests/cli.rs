@@ -104,7 +104,10 @@ fn an_interrupt_keeps_what_is_measured_and_says_how_to_go_on() {
         assert!(Instant::now() < deadline, "the run did not begin");
         thread::sleep(Duration::from_millis(5));
     }
-    let signal = Command::new("kill").args(["-INT", &running.id().to_string()]).status().unwrap();
+    // A shell has `kill` built in; as a program it is missing from small systems.
+    let signal =
+        Command::new("sh").args(["-c", "kill -INT $0", &running.id().to_string()]).status();
+    let signal = signal.unwrap();
     assert!(signal.success());
     let output = running.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{output:?}");
@@ -167,9 +170,10 @@ fn a_full_disk_ends_a_run_with_a_line_and_keeps_what_is_measured() {
     let bench = Bench::new();
     let many = ["--rounds", "3", "--sample-size", "100", "--measurement-time", "0.01"];
     let command = bench.command(&[&["pair/system/", "--out", "run"], &many[..]].concat());
-    // A limit on the size of files stands in for a full disk: writing fails the same way.
-    let output = Command::new("bash")
-        .args(["-c", "trap '' XFSZ; ulimit -f 4; exec \"$0\" \"$@\""])
+    // A limit on the size of files, of 4 KiB in blocks of 512 bytes, stands in for a full disk: writing fails the same
+    // way.
+    let output = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 8; exec \"$0\" \"$@\""])
         .arg(command.get_program())
         .args(command.get_args())
         .env("CRITERION_HOME", bench.path("criterion"))

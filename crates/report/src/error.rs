@@ -3,9 +3,14 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::format;
+
+/// Names from a file stand in a line of error with no more characters than this.
+const LONGEST: usize = 100;
+
 /// Why a run folder cannot be read, or its page not be written.
 ///
-/// The text is one line that names the file, and the line in it where there is one.
+/// The text is one line that names the file, and the line and the field in it where there is one.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -51,8 +56,9 @@ pub enum Error {
     },
     /// A cell stands in `cells.jsonl` twice.
     #[error(
-        "{} line {line}: {id} stands on line {first} already; remove one of the two",
-        path.display()
+        "{} line {line}: {} stands on line {first} already; remove one of the two",
+        path.display(),
+        format::shortened(id, LONGEST)
     )]
     Twice {
         /// The file.
@@ -63,6 +69,32 @@ pub enum Error {
         first: usize,
         /// The cell.
         id: String,
+    },
+    /// A value of `run.json` that cannot be.
+    #[error("{}: {} {what}", path.display(), format::shortened(field, LONGEST))]
+    RunValue {
+        /// The file.
+        path: PathBuf,
+        /// The field, as in `settings.rounds`.
+        field: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A value of a cell that cannot be.
+    #[error(
+        "{} line {line}: {} {what}; remove the line and --resume measures its row again",
+        path.display(),
+        format::shortened(field, LONGEST)
+    )]
+    CellValue {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// The field, as in `samples_ns_per_op[2][4]`.
+        field: String,
+        /// What is wrong with it.
+        what: String,
     },
     /// The page cannot be put together.
     #[error("{}: cannot be drawn ({source})", path.display())]

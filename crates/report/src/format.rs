@@ -1,6 +1,6 @@
 //! How figures are written on the page: the same way everywhere, so that they can be compared.
 
-use crate::record::{Interval, Verdict};
+use crate::record::Interval;
 
 /// A time in nanoseconds without its unit: about three digits, thousands set apart.
 pub(crate) fn ns(value: f64) -> String {
@@ -64,25 +64,33 @@ pub(crate) fn moment(rfc3339: &str) -> String {
     }
 }
 
-/// The mark of a verdict: its shape says what its colour says.
-pub(crate) fn mark(verdict: Option<Verdict>) -> &'static str {
-    match verdict {
-        Some(Verdict::Faster) => "▼",
-        Some(Verdict::Slower) => "▲",
-        Some(Verdict::Same) => "=",
-        Some(Verdict::Undecided) => "?",
-        None => "",
+/// A word for a small number, for the start of a sentence.
+pub(crate) fn number(count: usize) -> String {
+    const WORDS: [&str; 7] = ["No", "One", "Two", "Three", "Four", "Five", "Six"];
+    WORDS.get(count).map_or_else(|| count.to_string(), |word| (*word).to_owned())
+}
+
+/// A list in a sentence: `a, b and c`.
+pub(crate) fn listed(parts: &[String]) -> String {
+    match parts {
+        [] => String::new(),
+        [one] => one.clone(),
+        [init @ .., last] => format!("{} and {last}", init.join(", ")),
     }
 }
 
-/// The word of a verdict, which is its class on the page as well.
-pub(crate) fn word(verdict: Option<Verdict>) -> &'static str {
-    match verdict {
-        Some(Verdict::Faster) => "faster",
-        Some(Verdict::Slower) => "slower",
-        Some(Verdict::Same) => "same",
-        Some(Verdict::Undecided) => "undecided",
-        None => "none",
+/// A text for the start of a sentence.
+pub(crate) fn capitalized(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// Seconds for people: no more digits than one reads.
+pub(crate) fn seconds(value: f64) -> String {
+    if value < 9.95 {
+        format!("{value:.1} s")
+    } else {
+        format!("{} s", thousands(&format!("{value:.0}")))
     }
 }
 
@@ -94,6 +102,37 @@ pub fn printable(text: &str) -> String {
         c => c,
     };
     text.replace("\r\n", "\n").chars().map(visible).collect()
+}
+
+/// No text from a failed program stands on the page with more bytes than this.
+const MOST_BYTES: usize = 4096;
+
+/// The beginning of a text, [`printable`]. What is left out is said.
+pub(crate) fn beginning(text: &str) -> String {
+    let end = text.floor_char_boundary(MOST_BYTES);
+    match text.len() - end {
+        0 => printable(text),
+        rest => format!(
+            "{} … ({} more bytes are in cells.jsonl)",
+            printable(&text[..end]),
+            count(rest as u64)
+        ),
+    }
+}
+
+/// The end of a text, [`printable`]. What is left out is said.
+pub(crate) fn end(text: &str) -> String {
+    let start = text.ceil_char_boundary(text.len().saturating_sub(MOST_BYTES));
+    match start {
+        0 => printable(text),
+        before => {
+            format!(
+                "({} bytes before this are in cells.jsonl) …\n{}",
+                count(before as u64),
+                printable(&text[start..])
+            )
+        }
+    }
 }
 
 /// Text on one line, cut to `limit` characters with an ellipsis.
@@ -142,6 +181,20 @@ mod tests {
     fn shortened_text_is_one_line_without_control_characters() {
         assert_eq!(shortened("a\n\u{1b}[1mb  c", 40), "a \u{fffd}[1mb c");
         assert_eq!(shortened("häufig genug", 7), "häufig…");
+    }
+
+    #[test]
+    fn long_texts_are_cut_between_characters_and_say_so() {
+        let long = format!("first {} last", "ä".repeat(5000));
+        let (beginning, end) = (beginning(&long), end(&long));
+        assert!(
+            beginning.starts_with("first ä")
+                && beginning.ends_with("more bytes are in cells.jsonl)")
+        );
+        assert!(end.starts_with("(5,9") && end.ends_with("ä last"), "{}", &end[..60]);
+        assert!(beginning.len() < 4200 && end.len() < 4200);
+        assert_eq!(super::beginning("short"), "short");
+        assert_eq!(super::end("short"), "short");
     }
 
     #[test]

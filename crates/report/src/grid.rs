@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::read::RunFolder;
-use crate::record::{Cell, Interval, Status, WorkloadInfo};
+use crate::record::{Cell, WorkloadInfo};
 
 /// What a strategy is there for. The order is that of the columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -118,6 +118,9 @@ pub(crate) struct Grid<'a> {
     /// The workloads that have a cell, by family.
     pub(crate) families: Vec<Family<'a>>,
     cells: BTreeMap<(&'a str, &'a str, &'a str), &'a Cell>,
+    /// How often a cell was looked up.
+    #[cfg(test)]
+    pub(crate) lookups: std::cell::Cell<usize>,
 }
 
 impl<'a> Grid<'a> {
@@ -125,11 +128,19 @@ impl<'a> Grid<'a> {
     pub(crate) fn new(folder: &'a RunFolder) -> Self {
         let key = |c: &'a Cell| (c.workload.as_str(), c.parameter.as_str(), c.strategy.as_str());
         let cells = folder.cells.iter().map(|cell| (key(cell), cell)).collect();
-        Self { columns: columns_of(folder), families: families_of(folder), cells }
+        Self {
+            columns: columns_of(folder),
+            families: families_of(folder),
+            cells,
+            #[cfg(test)]
+            lookups: std::cell::Cell::default(),
+        }
     }
 
     /// The cell of a row and a strategy, if it was measured or tried.
     pub(crate) fn cell(&self, row: &Row<'_>, strategy: &str) -> Option<&'a Cell> {
+        #[cfg(test)]
+        self.lookups.set(self.lookups.get() + 1);
         self.cells.get(&(row.workload, row.parameter, strategy)).copied()
     }
 
@@ -161,40 +172,6 @@ impl<'a> Grid<'a> {
     pub(crate) fn reference(&self) -> &'a str {
         self.in_role(Role::Reference).map_or("system", |column| column.name)
     }
-
-    /// The strategies that share the first place of a row, controls aside: the one with the
-    /// least median ratio, then those whose interval reaches down into its interval.
-    ///
-    /// Where someone has no ratio, since the reference has no figure, it is the time that
-    /// decides; its interval is wider, for it holds the drift of the machine.
-    pub(crate) fn fastest(&self, row: &Row<'_>) -> Vec<&'a str> {
-        let cells: Vec<_> = self
-            .cells(row)
-            .into_iter()
-            .filter(|(column, cell)| {
-                !column.role.is_control()
-                    && cell.status == Status::Measured
-                    && cell.ns_per_op.is_some()
-            })
-            .collect();
-        let ratio = |(column, cell): &(&Column<'a>, &'a Cell)| match column.role {
-            Role::Reference => Some(Interval { median: 1.0, lo: 1.0, hi: 1.0 }),
-            _ => cell.ratio_to_system,
-        };
-        let by_ratio = cells.iter().all(|cell| ratio(cell).is_some());
-        let mut figures: Vec<(&'a str, Interval)> = cells
-            .iter()
-            .filter_map(|cell| {
-                let figure = if by_ratio { ratio(cell) } else { cell.1.ns_per_op };
-                Some((cell.0.name, figure?))
-            })
-            .collect();
-        figures.sort_by(|(_, a), (_, b)| a.median.total_cmp(&b.median));
-        let reach = figures.first().map_or(0.0, |(_, best)| best.hi);
-        let tied = |index: usize, figure: Interval| index == 0 || figure.lo <= reach;
-        let first = figures.iter().enumerate().filter(|(index, (_, f))| tied(*index, *f));
-        first.map(|(_, (name, _))| *name).collect()
-    }
 }
 
 /// The strategies that have a cell, those of `run.json` first, sorted by role.
@@ -219,7 +196,7 @@ fn families_of(folder: &RunFolder) -> Vec<Family<'_>> {
     for cell in &folder.cells {
         parameters.entry(&cell.workload).or_default().insert(&cell.parameter);
     }
-    let mut slugs = BTreeSet::new();
+    let mut slugs = Slugs::default();
     let mut families: Vec<Family<'_>> = Vec::new();
     let listed = folder.run.workloads.iter().map(|w| (w.name.as_str(), Some(w)));
     let all: Vec<_> = listed.chain(parameters.keys().map(|name| (*name, None))).collect();
@@ -248,22 +225,35 @@ fn numbers(text: &str) -> Vec<u64> {
     text.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse().ok()).collect()
 }
 
+/// The bytes of a slug before its number: file systems take 255 bytes for a name.
+const SLUG_BYTES: usize = 90;
+
 /// A name for files and anchors that no other row has.
-fn slug(workload: &str, parameter: &str, taken: &mut BTreeSet<String>) -> String {
+fn slug(workload: &str, parameter: &str, taken: &mut Slugs) -> String {
     let text = if parameter.is_empty() {
         workload.to_owned()
     } else {
         format!("{workload}-{}", parameter.replace('@', "-at-"))
     };
-    let plain: String =
-        text.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' }).collect();
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
+    let plain: String = text.chars().map(plain).take(SLUG_BYTES).collect();
+    let plain = if plain.is_empty() { "-".to_owned() } else { plain };
     let mut slug = plain.clone();
-    let mut number = 2;
-    while !taken.insert(slug.clone()) {
+    // Rows of one slug go on where the last one stopped: counting from 2 each time would take long for many.
+    let mut number = taken.numbers.get(&plain).copied().unwrap_or(2);
+    while !taken.slugs.insert(slug.clone()) {
         slug = format!("{plain}-{number}");
         number += 1;
     }
+    taken.numbers.insert(plain, number);
     slug
+}
+
+/// The slugs that are taken, and the number that the next of the same text may try.
+#[derive(Default)]
+struct Slugs {
+    slugs: BTreeSet<String>,
+    numbers: BTreeMap<String, u64>,
 }
 
 #[cfg(test)]
@@ -272,14 +262,19 @@ mod tests {
 
     #[test]
     fn slugs_are_safe_file_names_and_never_the_same() {
-        let mut taken = BTreeSet::new();
+        let mut taken = Slugs::default();
         let slugs = [
             slug("aligned", "4096@64", &mut taken),
             slug("pair", "../x", &mut taken),
             slug("pair", "---x", &mut taken),
             slug("grow", "", &mut taken),
+            slug("", "", &mut taken),
         ];
-        assert_eq!(slugs, ["aligned-4096-at-64", "pair----x", "pair----x-2", "grow"]);
+        assert_eq!(slugs, ["aligned-4096-at-64", "pair----x", "pair----x-2", "grow", "-"]);
+        let long = "ä".repeat(300);
+        let slugs: BTreeSet<String> = (0..100).map(|_| slug(&long, "64", &mut taken)).collect();
+        assert_eq!(slugs.len(), 100);
+        assert!(slugs.iter().all(|slug| slug.len() <= 100));
     }
 
     #[test]

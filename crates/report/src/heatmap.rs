@@ -1,9 +1,17 @@
 //! The heat map: every cell of a run at once, as a ratio to the reference.
 
+use std::collections::BTreeMap;
+
+use crate::first;
 use crate::format;
 use crate::grid::{Column, Grid, Role, Row};
 use crate::noise;
 use crate::record::{Cell, Status, Verdict};
+use crate::states;
+use crate::verdict;
+
+/// A cell in words has no more characters than this: the whole reason stands in its footnote.
+const LONGEST_TITLE: usize = 400;
 
 /// The heat map as the template needs it.
 #[derive(Debug)]
@@ -76,7 +84,7 @@ pub(crate) struct Square {
 
 /// Lays out the heat map.
 pub(crate) fn of(grid: &Grid<'_>) -> HeatMap {
-    let mut footnotes = Vec::new();
+    let mut footnotes = Footnotes::default();
     let mut bands = Vec::new();
     for family in &grid.families {
         let columns = grid.columns_in(family);
@@ -91,10 +99,11 @@ pub(crate) fn of(grid: &Grid<'_>) -> HeatMap {
         let mut rows = Vec::new();
         for workload in &family.workloads {
             for (index, row) in workload.rows.iter().enumerate() {
-                let fastest = grid.fastest(row);
+                let first = first::of(grid, row);
+                let states = states_of(grid, row);
                 let squares = columns.iter().zip(&classes).map(|(column, class)| {
-                    let first = fastest.contains(&column.name);
-                    square(grid, row, column, class, first, &mut footnotes)
+                    let first = first.has(column.name);
+                    square(grid, row, column, (class, first), &states, &mut footnotes)
                 });
                 rows.push(Line {
                     workload: row.workload.to_owned(),
@@ -109,7 +118,41 @@ pub(crate) fn of(grid: &Grid<'_>) -> HeatMap {
         bands.push(Band { name: family.name.to_owned(), heads, rows });
     }
     let suspect = bands.iter().flat_map(|band| &band.rows).any(|row| row.suspect);
-    HeatMap { bands, suspect, footnotes }
+    HeatMap { bands, suspect, footnotes: footnotes.texts }
+}
+
+/// Footnotes in the order in which they are asked for, each text once.
+#[derive(Default)]
+struct Footnotes {
+    texts: Vec<String>,
+    numbers: BTreeMap<String, usize>,
+}
+
+impl Footnotes {
+    /// The number of a text.
+    fn number(&mut self, text: String) -> usize {
+        if let Some(number) = self.numbers.get(&text) {
+            return *number;
+        }
+        self.texts.push(text.clone());
+        self.numbers.insert(text, self.texts.len());
+        self.texts.len()
+    }
+}
+
+/// The groups of a row's cells by start state, all in one footnote; nothing when there are none.
+fn states_of(grid: &Grid<'_>, row: &Row<'_>) -> String {
+    let told = |(column, cell): &(&Column<'_>, &Cell)| {
+        states::groups(cell).map(|groups| format!("{}: {}", column.name, states::in_full(groups)))
+    };
+    let cells: Vec<String> = grid.cells(row).iter().filter_map(told).collect();
+    match cells.is_empty() {
+        true => String::new(),
+        false => {
+            let row = [row.workload, row.parameter].join(" ");
+            format!("{}, by start state. {}.", row.trim_end(), cells.join("; "))
+        }
+    }
 }
 
 /// The class of each column, with `edge` where another group begins.
@@ -129,9 +172,9 @@ fn square(
     grid: &Grid<'_>,
     row: &Row<'_>,
     column: &Column<'_>,
-    class: &str,
-    fastest: bool,
-    footnotes: &mut Vec<String>,
+    (class, fastest): (&str, bool),
+    states: &str,
+    footnotes: &mut Footnotes,
 ) -> Square {
     let Some(cell) = grid.cell(row, column.name) else {
         return Square {
@@ -143,30 +186,32 @@ fn square(
             footnote: None,
         };
     };
-    let mut note = |reason: String| match footnotes.iter().position(|known| *known == reason) {
-        Some(index) => index + 1,
-        None => {
-            footnotes.push(reason);
-            footnotes.len()
-        }
-    };
     let reference = grid.reference();
-    let (kind, mark, text, footnote) = match (cell.status, cell.ns_per_op, cell.ratio_to_system) {
-        (Status::Unsupported, ..) => ("unsupported", "", "—".to_owned(), Some(note(why(cell)))),
-        (Status::Failed, ..) => ("failed", "✗", "failed".to_owned(), Some(note(why(cell)))),
+    let (kind, mark, text, note) = match (cell.status, cell.ns_per_op, cell.ratio_to_system) {
+        (Status::Unsupported, ..) => ("unsupported", "", "—".to_owned(), Some(why(cell))),
+        (Status::Failed, ..) => ("failed", "✗", "failed".to_owned(), Some(why(cell))),
         (Status::Measured, Some(ns), _) if column.role == Role::Reference => {
             ("absolute", "", format!("{} ns", format::ns(ns.median)), None)
         }
         (Status::Measured, _, Some(ratio)) => {
-            let mark = format::mark(cell.verdict);
-            (format::word(cell.verdict), mark, format::times(ratio.median), None)
+            let mark = verdict::mark(cell.verdict);
+            (verdict::word(cell.verdict), mark, format::times(ratio.median), None)
         }
         (Status::Measured, Some(ns), None) => {
-            let reason = format!("No ratio: {reference} has no figure in this row.");
-            ("absolute", "", format!("{} ns", format::ns(ns.median)), Some(note(reason)))
+            let has_figure = grid.cell(row, reference).is_some_and(verdict::is_measured);
+            let reason = match has_figure {
+                false => format!("No ratio: {reference} has no figure in this row."),
+                true => format!(
+                    "No ratio: in no round was a sample of these taken beside one of {reference}."
+                ),
+            };
+            ("absolute", "", format!("{} ns", format::ns(ns.median)), Some(reason))
         }
         (Status::Measured, None, None) => ("missing", "", "·".to_owned(), None),
     };
+    let has_states = states::groups(cell).is_some();
+    let note = note.or_else(|| has_states.then(|| states.to_owned()));
+    let footnote = note.map(|note| footnotes.number(note));
     // A control is not a way to be faster, so it gets the mark without the colour.
     let step = match (cell.verdict, cell.ratio_to_system) {
         (Some(Verdict::Faster), Some(ratio)) => format!(" f{}", step(ratio.median)),
@@ -195,7 +240,7 @@ fn step(ratio: f64) -> usize {
 /// Why a cell has no figure.
 fn why(cell: &Cell) -> String {
     let reason = cell.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
-    let reason = format::printable(reason.unwrap_or("no reason recorded"));
+    let reason = format::beginning(reason.unwrap_or("no reason recorded"));
     match cell.status {
         Status::Failed => format!("{} failed: {reason}", cell.id),
         _ => format!("{}: {reason}", cell.strategy),
@@ -209,23 +254,31 @@ fn in_words(cell: &Cell, reference: &str, fastest: bool) -> String {
         Status::Measured => {}
         Status::Unsupported | Status::Failed => parts.push(why(cell)),
     }
-    if let (Some(ratio), Status::Measured) = (cell.ratio_to_system, cell.status) {
-        let ends = format::ends(&ratio, format::ratio);
-        parts.push(format!("{} of {reference} {ends}", format::times(ratio.median)));
+    let measured = cell.status == Status::Measured;
+    if let Some(ratio) = cell.ratio_to_system.filter(|_| measured) {
+        let mut text = format!("{} of {reference}", format::times(ratio.median));
+        if verdict::has_interval(cell) {
+            text = format!("{text} {}", format::ends(&ratio, format::ratio));
+        }
+        parts.push(text);
     }
-    if let (Some(ns), Status::Measured) = (cell.ns_per_op, cell.status) {
-        let ends = format::ends(&ns, format::ns);
-        parts.push(format!("{} ns per operation {ends}", format::ns(ns.median)));
+    if let Some(ns) = cell.ns_per_op.filter(|_| measured) {
+        let mut text = format!("{} ns per operation", format::ns(ns.median));
+        if cell.rounds_ns_per_op.len() > 1 {
+            text = format!("{text} {}", format::ends(&ns, format::ns));
+        }
+        parts.push(text);
     }
+    parts.extend(states::groups(cell).map(states::in_full));
     match (cell.verdict, cell.ratio_to_system) {
-        (Some(_), _) => parts.push(format::word(cell.verdict).to_owned()),
-        (None, Some(_)) => parts.push("not judged, for want of an A/A in its row".to_owned()),
+        (Some(_), _) => parts.push(verdict::word(cell.verdict).to_owned()),
+        (None, Some(_)) => parts.push(verdict::why_none(cell).to_owned()),
         (None, None) => {}
     }
     if fastest {
         parts.push("among the fastest of its row".to_owned());
     }
-    format!("{}: {}", cell.id, parts.join("; "))
+    format::shortened(&format!("{}: {}", cell.id, parts.join("; ")), LONGEST_TITLE)
 }
 
 #[cfg(test)]

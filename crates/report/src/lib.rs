@@ -4,8 +4,10 @@
 pub mod record;
 
 mod canvas;
+mod check;
 mod error;
 mod figure;
+mod first;
 mod format;
 mod grid;
 mod heatmap;
@@ -15,6 +17,8 @@ mod page;
 mod plot;
 mod read;
 mod scale;
+mod states;
+mod verdict;
 mod write;
 
 pub use error::Error;

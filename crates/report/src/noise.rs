@@ -2,7 +2,8 @@
 
 use crate::format;
 use crate::grid::{Grid, Role, Row};
-use crate::record::{Cell, Status};
+use crate::record::{Cell, Run, Status};
+use crate::verdict;
 
 /// A row of the table of controls.
 #[derive(Debug)]
@@ -36,18 +37,58 @@ pub(crate) struct Control {
     pub(crate) suspect: bool,
 }
 
+/// From this share of the samples on, noise is a notice at the top of the page.
+const NOTICED: f64 = 0.05;
+
+/// The machine's noise in a sentence or two, for the top of the page.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    /// What was noisy, and how much.
+    pub(crate) text: String,
+    /// Whether it is enough to do something about it.
+    pub(crate) much: bool,
+}
+
+/// What there is to say about the machine; nothing when it was quiet.
+pub(crate) fn of_machine(run: &Run) -> Option<Machine> {
+    let noise = &run.noise;
+    let pieces = noise.samples + noise.preempted_samples;
+    let mut parts = Vec::new();
+    if noise.noisy_samples > 0 {
+        let share = format::percent(noise.noisy_samples, noise.samples);
+        parts.push(format!("{share} of the samples are noisy: something else held the core"));
+    }
+    if noise.preempted_samples > 0 {
+        let share = format::percent(noise.preempted_samples, pieces);
+        parts.push(format!(
+            "{share} of what was taken is left out, since a thread was preempted in it"
+        ));
+    }
+    let share = |part: u64, whole: u64| part as f64 / whole.max(1) as f64;
+    let most =
+        share(noise.noisy_samples, noise.samples).max(share(noise.preempted_samples, pieces));
+    (!parts.is_empty()).then(|| Machine { text: parts.join("; "), much: most > NOTICED })
+}
+
+/// Whether the canary was a gate: in older runs a noisy piece was measured again, and noise was told by
+/// the fastest loop. Now it is a report.
+pub(crate) fn canary_was_a_gate(run: &Run) -> bool {
+    run.noise.canary_ns == 0.0 && !run.settings.turns && run.settings.least_difference == 0.0
+}
+
 /// The controls of every row; none when the run has no controls.
-pub(crate) fn of(grid: &Grid<'_>) -> Vec<Controls> {
+pub(crate) fn of(grid: &Grid<'_>, run: &Run) -> Vec<Controls> {
     if !grid.columns.iter().any(|column| column.role.is_control()) {
         return Vec::new();
     }
-    grid.rows().map(|row| controls(grid, row)).collect()
+    let is_factor = run.settings.least_difference > 0.0;
+    grid.rows().map(|row| controls(grid, row, is_factor)).collect()
 }
 
 /// Whether the A/A of a row has an interval that does not hold 1.
 pub(crate) fn is_suspect(grid: &Grid<'_>, row: &Row<'_>) -> bool {
     let again = grid.in_role(Role::SameAgain).and_then(|again| grid.cell(row, again.name));
-    let ratio = again.filter(|cell| cell.status == Status::Measured);
+    let ratio = again.filter(|cell| cell.status == Status::Measured && verdict::has_interval(cell));
     ratio.and_then(|cell| cell.ratio_to_system).is_some_and(|r| r.lo > 1.0 || r.hi < 1.0)
 }
 
@@ -56,7 +97,7 @@ pub(crate) fn suspects(controls: &[Controls]) -> usize {
     controls.iter().filter(|row| row.again.suspect).count()
 }
 
-fn controls(grid: &Grid<'_>, row: &Row<'_>) -> Controls {
+fn controls(grid: &Grid<'_>, row: &Row<'_>, is_factor: bool) -> Controls {
     let cell = |role| grid.in_role(role).and_then(|column| grid.cell(row, column.name));
     // Near 1 the second digit would round away what is asked.
     let mut again = ratio(cell(Role::SameAgain), |value| format!("{value:.3}"));
@@ -71,7 +112,11 @@ fn controls(grid: &Grid<'_>, row: &Row<'_>) -> Controls {
         parameter: row.parameter.to_owned(),
         slug: row.slug.clone(),
         again,
-        beyond: beyond.map_or_else(|| "—".to_owned(), |beyond| format!("± {beyond:.3}")),
+        beyond: match (beyond, is_factor) {
+            (None, _) => "—".to_owned(),
+            (Some(beyond), true) => format!("{:.3}×", 1.0 + beyond),
+            (Some(beyond), false) => format!("± {beyond:.3}"),
+        },
         floor: time(cell(Role::Floor)),
         single: ratio(cell(Role::SingleThread), format::ratio),
         noisy: format::percent(noisy, samples as u64),
@@ -79,19 +124,28 @@ fn controls(grid: &Grid<'_>, row: &Row<'_>) -> Controls {
 }
 
 fn ratio(cell: Option<&Cell>, number: fn(f64) -> String) -> Control {
-    let Some(ratio) = cell.and_then(|cell| cell.ratio_to_system) else { return without(cell) };
+    let Some((cell, ratio)) = cell.and_then(|cell| Some((cell, cell.ratio_to_system?))) else {
+        return without(cell);
+    };
     Control {
         text: format!("{}×", number(ratio.median)),
-        ends: format::ends(&ratio, number),
+        ends: if verdict::has_interval(cell) {
+            format::ends(&ratio, number)
+        } else {
+            String::new()
+        },
         suspect: false,
     }
 }
 
 fn time(cell: Option<&Cell>) -> Control {
-    let Some(ns) = cell.and_then(|cell| cell.ns_per_op) else { return without(cell) };
+    let Some((cell, ns)) = cell.and_then(|cell| Some((cell, cell.ns_per_op?))) else {
+        return without(cell);
+    };
+    let has_ends = cell.rounds_ns_per_op.len() > 1;
     Control {
         text: format!("{} ns", format::ns(ns.median)),
-        ends: format::ends(&ns, format::ns),
+        ends: if has_ends { format::ends(&ns, format::ns) } else { String::new() },
         suspect: false,
     }
 }

@@ -1,16 +1,21 @@
 //! The plot of a row: one line a strategy, with everything that was measured of it.
 
 use crate::canvas::{Anchor, Canvas, Svg, Type, drawing, text_width};
+use crate::first::First;
 use crate::format;
 use crate::grid::{Column, Grid, Role, Row};
 use crate::ink::Ink;
-use crate::record::{Cell, Environment, Status};
+use crate::record::{Cell, Environment, StateGroup, Status, Verdict};
 use crate::scale::Scale;
+use crate::states;
+use crate::verdict;
 
 /// The width of a plot in pixels.
 const WIDTH: f64 = 960.0;
 /// The height of a strategy's line.
 const LINE: f64 = 26.0;
+/// How much lower a line is whose rounds fall into groups by start state: their times stand under its figures.
+const STATES: f64 = 13.0;
 /// Above the first line: title, answer, place and heads of columns.
 const TOP: f64 = 92.0;
 /// Below the last line: the axis.
@@ -22,6 +27,7 @@ const RIGHT: f64 = 216.0;
 const TIME_ENDS: f64 = 132.0;
 const RATIO_ENDS: f64 = 66.0;
 const MARK_BEGINS: f64 = 62.0;
+const VERDICT_BEGINS: f64 = 52.0;
 const WORD_BEGINS: f64 = 48.0;
 /// Left and right of everything.
 const EDGE: f64 = 6.0;
@@ -32,10 +38,16 @@ const WORD_SIZE: f64 = 10.0;
 /// smallest would be a hair's breadth from zero.
 const LINEAR_UP_TO: f64 = 20.0;
 
-/// Draws a row; `answer` is what the row says, in a sentence.
-pub(crate) fn draw(grid: &Grid<'_>, row: &Row<'_>, answer: &str, environment: &Environment) -> Svg {
-    let lines = lines_of(grid, row);
-    let bottom = lines.last().map_or(TOP, |line| line.y + LINE / 2.0);
+/// Draws a row; `first` is who is fastest in it.
+pub(crate) fn draw(
+    grid: &Grid<'_>,
+    row: &Row<'_>,
+    first: &First<'_>,
+    environment: &Environment,
+) -> Svg {
+    let lines = lines_of(grid, row, first);
+    let bottom = lines.last().map_or(TOP, |line| line.y + LINE / 2.0 + line.below());
+    let answer = first.sentence.as_str();
     let name = lines.iter().map(|l| text_width(l.column.name, NAME_SIZE)).fold(60.0, f64::max);
     let word =
         lines.iter().map(|l| text_width(l.column.role.word(), WORD_SIZE)).fold(0.0, f64::max);
@@ -49,7 +61,7 @@ pub(crate) fn draw(grid: &Grid<'_>, row: &Row<'_>, answer: &str, environment: &E
         lines,
     };
     let title = [row.workload, row.parameter].join(" ");
-    let title = title.trim_end_matches(", ");
+    let title = title.trim_end();
     let label = format!("{title}: nanoseconds per operation of each strategy. {answer}");
     drawing((WIDTH, bottom + BOTTOM), &label, |canvas| {
         canvas.area((0.0, 0.0), (WIDTH, bottom + BOTTOM), Ink::Paper);
@@ -71,8 +83,17 @@ struct Line<'a> {
 
 impl Line<'_> {
     fn measured(&self) -> Option<&Cell> {
-        let measured = self.cell.status == Status::Measured && self.cell.ns_per_op.is_some();
-        measured.then_some(self.cell)
+        verdict::is_measured(self.cell).then_some(self.cell)
+    }
+
+    /// The groups of rounds by start state.
+    fn states(&self) -> &[StateGroup] {
+        self.measured().and_then(states::groups).unwrap_or_default()
+    }
+
+    /// What the line takes below its marks.
+    fn below(&self) -> f64 {
+        if self.states().is_empty() { 0.0 } else { STATES }
     }
 
     fn inks(&self) -> (Ink, Ink) {
@@ -87,8 +108,7 @@ impl Line<'_> {
 }
 
 /// The lines of a row, in the order of the columns: the same in every plot.
-fn lines_of<'a>(grid: &'a Grid<'a>, row: &Row<'_>) -> Vec<Line<'a>> {
-    let fastest = grid.fastest(row);
+fn lines_of<'a>(grid: &'a Grid<'a>, row: &Row<'_>, first: &First<'_>) -> Vec<Line<'a>> {
     let mut y = TOP + LINE / 2.0;
     let mut group = None;
     let mut lines = Vec::new();
@@ -98,14 +118,9 @@ fn lines_of<'a>(grid: &'a Grid<'a>, row: &Row<'_>) -> Vec<Line<'a>> {
             y += GAP;
         }
         group = Some(class);
-        lines.push(Line {
-            column,
-            cell,
-            fastest: fastest.contains(&column.name),
-            tied: fastest.len() > 1,
-            y,
-        });
-        y += LINE;
+        let line = Line { column, cell, fastest: first.has(column.name), tied: first.is_tied(), y };
+        y += LINE + line.below();
+        lines.push(line);
     }
     lines
 }
@@ -121,7 +136,9 @@ fn scale_of(lines: &[Line<'_>]) -> Scale {
         let Some(ns) = cell.ns_per_op else { continue };
         let samples = Samples::of(cell);
         let ends = samples.iter().flat_map(|s| [s.p5, s.p95]);
-        let values = cell.rounds_ns_per_op.iter().copied().chain(ends).chain([ns.lo, ns.hi]);
+        let groups = line.states().iter().map(|group| group.ns_per_op);
+        let values = cell.rounds_ns_per_op.iter().copied().chain(ends).chain(groups);
+        let values = values.chain([ns.lo, ns.median, ns.hi]);
         for value in values {
             least = if value > 0.0 { least.min(value) } else { least };
             most = most.max(value);
@@ -274,7 +291,7 @@ impl Plot<'_> {
     }
 
     /// Samples as a box with whiskers, the interval as a bar, rounds as dots, the median as a
-    /// stroke.
+    /// stroke; where rounds fall into groups by start state, a stroke for each group instead.
     fn marks(&self, canvas: &Canvas<'_>, line: &Line<'_>, cell: &Cell) {
         let (ink, area) = line.inks();
         let y = line.y;
@@ -288,8 +305,14 @@ impl Plot<'_> {
         for round in &cell.rounds_ns_per_op {
             canvas.dot((self.x(*round), y), 3.0, ink);
         }
-        let x = self.x(ns.median);
-        canvas.line((x, y - 9.0), (x, y + 9.0), 2.0, ink);
+        let stroke = |value| {
+            let x = self.x(value);
+            canvas.line((x, y - 9.0), (x, y + 9.0), 2.0, ink);
+        };
+        match line.states() {
+            [] => stroke(ns.median),
+            groups => groups.iter().for_each(|group| stroke(group.ns_per_op)),
+        }
     }
 }
 
@@ -306,12 +329,26 @@ fn figures(canvas: &Canvas<'_>, line: &Line<'_>, cell: &Cell, ink: Ink) {
     } else if let Some(ratio) = cell.ratio_to_system {
         canvas.text(&format::times(ratio.median), (WIDTH - RATIO_ENDS, y), right);
         let mark = look(9.0, false, ink, Anchor::Start);
-        canvas.text(format::mark(cell.verdict), (WIDTH - MARK_BEGINS, y), mark);
+        canvas.text(verdict::mark(cell.verdict), (WIDTH - MARK_BEGINS, y), mark);
+        let word = match cell.verdict {
+            None => "no verdict",
+            Some(Verdict::Undecided) if !line.fastest => "undecided",
+            Some(_) => "",
+        };
+        let small = look(9.5, false, Ink::Quiet, Anchor::Start);
+        if !word.is_empty() {
+            canvas.text(word, (WIDTH - VERDICT_BEGINS, y), small);
+        }
     }
     if line.fastest {
         let word = if line.tied { "tied" } else { "fastest" };
         let small = look(10.5, false, ink, Anchor::Start);
         canvas.text(word, (WIDTH - WORD_BEGINS, y), small);
+    }
+    if !line.states().is_empty() {
+        let small = look(10.0, false, ink, Anchor::Start);
+        let text = format::shortened(&states::in_short(line.states()), 38);
+        canvas.text(&text, (WIDTH - RIGHT + 8.0, y + STATES + 1.0), small);
     }
 }
 

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::Error;
-use crate::record::{Cell, FORMAT, Run};
+use crate::check::{self, Wrong};
+use crate::record::{Cell, FORMAT, Run, Settings};
 
 /// What a run folder holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,7 +26,8 @@ pub struct RunFolder {
 /// # Errors
 ///
 /// When one of the two files is missing or cannot be read, when `run.json` is not a run of the
-/// format that this crate knows, and when a line of `cells.jsonl` is not a cell or repeats one.
+/// format that this crate knows, when a line of `cells.jsonl` is not a cell or repeats one, and when
+/// a value cannot be: a negative time, an interval whose ends are the wrong way round, more rounds than the run has.
 /// No line is dropped in silence: a page that leaves out a result would look like a verdict.
 ///
 /// ```no_run
@@ -43,12 +45,15 @@ pub fn read(folder: &Path) -> Result<RunFolder, Error> {
     if run.format != FORMAT {
         return Err(Error::Format { path, found: run.format, known: FORMAT });
     }
-    let cells = cells_of(folder.join("cells.jsonl"))?;
+    if let Err(Wrong { field, what }) = check::run(&run) {
+        return Err(Error::RunValue { path, field, what });
+    }
+    let cells = cells_of(folder.join("cells.jsonl"), &run.settings)?;
     Ok(RunFolder { path: folder.to_owned(), run, cells })
 }
 
 /// The cells of `cells.jsonl`, each once.
-fn cells_of(path: PathBuf) -> Result<Vec<Cell>, Error> {
+fn cells_of(path: PathBuf, settings: &Settings) -> Result<Vec<Cell>, Error> {
     let text = text_of(&path)?;
     let mut cells = Vec::new();
     let mut lines = BTreeMap::new();
@@ -61,6 +66,9 @@ fn cells_of(path: PathBuf) -> Result<Vec<Cell>, Error> {
         let key = (cell.workload.clone(), cell.strategy.clone(), cell.parameter.clone());
         if let Some(first) = lines.insert(key, number) {
             return Err(Error::Twice { path, line: number, first, id: cell.id });
+        }
+        if let Err(Wrong { field, what }) = check::cell(&cell, settings) {
+            return Err(Error::CellValue { path, line: number, field, what });
         }
         cells.push(cell);
     }

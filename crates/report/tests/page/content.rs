@@ -9,18 +9,18 @@ use report::record::{Cell, Status, Verdict};
 use crate::fixture::{NASTY, complete};
 
 /// The part of `text` from behind `start` up to `end`.
-fn between<'t>(text: &'t str, start: &str, end: &str) -> &'t str {
+pub fn between<'t>(text: &'t str, start: &str, end: &str) -> &'t str {
     let (_, rest) = text.split_once(start).unwrap_or_else(|| panic!("no {start:?}"));
     rest.split_once(end).unwrap_or_else(|| panic!("no {end:?} behind {start:?}")).0
 }
 
 /// The heat map's cell, without what stands before its own attributes.
-fn square<'p>(page: &'p str, cell: &Cell) -> &'p str {
+pub fn square<'p>(page: &'p str, cell: &Cell) -> &'p str {
     between(page, &format!("data-cell=\"{}\"", cell.id), "</td>")
 }
 
 /// A text as it stands in HTML.
-fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let text = text.replace('&', "&#38;").replace('<', "&#60;").replace('>', "&#62;");
     text.replace('"', "&#34;").replace('\'', "&#39;")
 }

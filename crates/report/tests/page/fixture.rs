@@ -92,6 +92,94 @@ pub fn complete() -> Fixture {
     fixture
 }
 
+/// The same run as it is measured in turns: all four verdicts, one round without a verdict, states, notes, noise.
+pub fn turns() -> Fixture {
+    let mut fixture = complete();
+    fixture.run.settings = Settings {
+        turns: true,
+        turn_ms: Some(1.7),
+        states: 4,
+        least_difference: 0.02,
+        ..fixture.run.settings
+    };
+    for cell in fixture.cells.iter_mut().filter(|cell| cell.ratio_to_system.is_some()) {
+        let ns = cell.ns_per_op.unwrap().median;
+        let ratio = cell.ratio_to_system.unwrap().median;
+        cell.rounds_ratio =
+            cell.rounds_ns_per_op.iter().map(|round| Some(ratio * round / ns)).collect();
+        cell.noise_floor = Some(0.01);
+        cell.retaken_samples = 0;
+        cell.preempted_samples = cell.noisy_samples;
+        cell.verdict = Some(verdict(cell.ratio_to_system.unwrap(), 0.01));
+        if ["raii", "system-again"].contains(&&*cell.strategy) || cell.strategy == "system" {
+            if cell.strategy != "system" {
+                cell.ratio_to_system = Some(Interval { median: 1.002, lo: 0.996, hi: 1.009 });
+            }
+            cell.verdict = Some(Verdict::Same);
+        }
+    }
+    // The least median is undecided, and so shares its place with System.
+    for strategy in ["jemalloc", "mimalloc", "bumpalo", "pool", "bump", "noop"] {
+        let cell = fixture.cell(&format!("batch-lifo/{strategy}/64"));
+        let middle = if strategy == "pool" { 0.975 } else { 1.2 };
+        cell.ratio_to_system =
+            Some(Interval { median: middle, lo: middle - 0.05, hi: middle + 0.04 });
+        cell.verdict = Some(verdict(cell.ratio_to_system.unwrap(), 0.01));
+    }
+    for cell in fixture.cells.iter_mut().filter(|cell| cell.workload == "batch-fifo") {
+        let (Some(ns), Some(ratio)) = (&mut cell.ns_per_op, &mut cell.ratio_to_system) else {
+            continue;
+        };
+        cell.rounds_ns_per_op.truncate(1);
+        cell.rounds_ratio.truncate(1);
+        cell.samples_ns_per_op.truncate(1);
+        (ns.median, ratio.median) = (cell.rounds_ns_per_op[0], cell.rounds_ratio[0].unwrap());
+        (ns.lo, ns.hi, ratio.lo, ratio.hi) = (ns.median, ns.median, ratio.median, ratio.median);
+        cell.verdict = None;
+    }
+    for strategy in ["system", "system-again", "raii"] {
+        let cell = fixture.cell(&format!("aligned/{strategy}/4096@64"));
+        let group = |states: [u32; 2], ns_per_op| StateGroup { states: states.to_vec(), ns_per_op };
+        cell.state_groups = vec![group([0, 3], 57.0), group([1, 2], 71.0)];
+        cell.ns_per_op = Some(Interval { median: 64.0, lo: 56.5, hi: 71.5 });
+        cell.rounds_ns_per_op = vec![57.0, 71.2, 70.8, 57.1, 56.9, 71.1, 70.9];
+        cell.samples_ns_per_op = cell.rounds_ns_per_op.iter().map(|ns| vec![*ns; 30]).collect();
+    }
+    for cell in fixture.cells.iter_mut().filter(|cell| cell.workload == "churn") {
+        cell.notes.push("Caches are as after a context switch.".to_owned());
+    }
+    let alone = "It does not fit into memory beside the others & was measured <alone>.";
+    fixture.cell("churn/jemalloc/16-1024").notes.push(alone.to_owned());
+    fixture.cell("churn/mimalloc/16-1024").notes.push(alone.to_owned());
+    fixture.run.noise = Noise {
+        canary_best_ns: 611.4,
+        canary_ns: 655.0,
+        samples: 10_000,
+        retaken_samples: 0,
+        noisy_samples: 2300,
+        preempted_samples: 240,
+    };
+    let spent = [("warm-up", 60.0), ("sampling", 240.0), ("starting", 96.0), ("tests", 4.0)];
+    fixture.run.spent_s = spent.map(|(name, seconds)| (name.to_owned(), seconds)).into();
+    let variable = ("MALLOC_ARENA_MAX".to_owned(), "1".to_owned());
+    fixture.run.environment.variables.extend([variable]);
+    fixture
+}
+
+/// The verdict of runs with a least difference of 0.02.
+fn verdict(ratio: Interval, floor: f64) -> Verdict {
+    let within = f64::max(floor, 0.02);
+    if ratio.hi < 1.0 / (1.0 + floor) {
+        Verdict::Faster
+    } else if ratio.lo > 1.0 + floor {
+        Verdict::Slower
+    } else if ratio.lo >= 1.0 / (1.0 + within) && ratio.hi <= 1.0 + within {
+        Verdict::Same
+    } else {
+        Verdict::Undecided
+    }
+}
+
 /// System hangs in a row, so that nobody has a ratio there.
 fn without_system(fixture: &mut Fixture, workload: &str, parameter: &str) {
     for cell in &mut fixture.cells {
