@@ -114,11 +114,11 @@ pub(crate) struct Args {
 
     /// The measured part of a turn in milliseconds, 0.2 to 1000 [default: 2, and longer where the
     /// other part is]
-    #[arg(long, value_name = "MS", value_parser = turn_ms, help_heading = "Turns")]
+    #[arg(long, value_name = "MS", value_parser = turn_ms, allow_negative_numbers = true, help_heading = "Turns")]
     turn_ms: Option<f64>,
     /// The part of a turn before that, which brings the caches back, 0 to 1000 [default: by what the
     /// row keeps alive]
-    #[arg(long, value_name = "MS", value_parser = settle_ms, help_heading = "Turns")]
+    #[arg(long, value_name = "MS", value_parser = settle_ms, allow_negative_numbers = true, help_heading = "Turns")]
     settle_ms: Option<f64>,
     /// Take no turns: one contender's process follows the other
     #[arg(long, conflicts_with_all = ["turn_ms", "settle_ms"], help_heading = "Turns")]
@@ -206,7 +206,9 @@ impl RefusedArgs {
     /// Why a flag is refused, and what to do instead.
     fn refusal(&self) -> Option<&'static str> {
         if !self.skip.is_empty() {
-            return Some("--skip is not known here; FILTER is a regular expression and names the cells to run, as in `pair/(pool|bump)/`");
+            return Some(
+                "--skip is not known here; FILTER is a regular expression and names the cells to run, as in `pair/(pool|bump)/`",
+            );
         }
         self.version.then_some("the benchmark has no version of its own; a run's `run.json` names the commit and what every strategy is built on")
     }
@@ -439,8 +441,7 @@ impl Args {
     /// Whether anything is said about how to measure.
     pub(crate) fn has_settings(&self) -> bool {
         let counts = [self.rounds, self.sample_size, self.state];
-        let times =
-            [self.measurement_time, self.warm_up_time, self.turn_ms, self.settle_ms];
+        let times = [self.measurement_time, self.warm_up_time, self.turn_ms, self.settle_ms];
         let said = counts.iter().any(Option::is_some) || times.iter().any(Option::is_some);
         said || self.filter.is_some() || self.quick || self.one_after_the_other
     }
@@ -556,7 +557,9 @@ impl ReportArgs {
         let mut gnuplot = Command::new("gnuplot");
         gnuplot.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let is_there = gnuplot.status().is_ok_and(|status| status.success());
-        (!is_there).then_some("gnuplot is not installed; leave out --plotting-backend, and plotters draws the plots")
+        (!is_there).then_some(
+            "gnuplot is not installed; leave out --plotting-backend, and plotters draws the plots",
+        )
     }
 
     /// Whether criterion prints in colours. What is said goes before what the environment asks for.
@@ -597,9 +600,11 @@ impl ReportArgs {
         value("--color", Some(if self.has_color() { "always" } else { "never" }.into()));
         let output = self.output_format.filter(|&it| it == OutputFormat::Bencher);
         value("--output-format", output.map(|_| "bencher".into()));
-        value("--plotting-backend", self.plotting_backend.and_then(|it| {
-            it.to_possible_value().map(|it| it.get_name().to_owned())
-        }));
+        value(
+            "--plotting-backend",
+            self.plotting_backend
+                .and_then(|it| it.to_possible_value().map(|it| it.get_name().to_owned())),
+        );
         let verbose = self.verbose || self.output_format == Some(OutputFormat::Verbose);
         for (is_set, flag) in [
             (self.discard_baseline, "--discard-baseline"),

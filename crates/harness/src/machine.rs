@@ -76,7 +76,8 @@ pub(crate) fn hold(wait: bool, interrupted: &AtomicBool) -> Option<File> {
 /// The lock file, and where it is.
 fn open() -> Result<(PathBuf, File), (PathBuf, io::Error)> {
     let named = env::var_os(VARIABLE).filter(|name| !name.is_empty()).map(PathBuf::from);
-    let paths = named.map_or_else(|| PLACES.map(|it| Path::new(it).join(NAME)).into(), |it| vec![it]);
+    let paths =
+        named.map_or_else(|| PLACES.map(|it| Path::new(it).join(NAME)).into(), |it| vec![it]);
     let mut failure = None;
     for path in paths {
         match open_at(&path) {

@@ -164,7 +164,8 @@ fn states(groups: &[StateGroup]) -> String {
         4 => "four".to_owned(),
         count => count.to_string(),
     };
-    let times: Vec<_> = groups.iter().map(|group| format!("{} ns", short(group.ns_per_op))).collect();
+    let times: Vec<_> =
+        groups.iter().map(|group| format!("{} ns", short(group.ns_per_op))).collect();
     let (last, others) = times.split_last().map_or(("", &[][..]), |(last, rest)| (last, rest));
     format!("{count} states: {} and {last}", others.join(", "))
 }

@@ -17,7 +17,8 @@ pub(crate) fn root() -> PathBuf {
 fn around(here: &Path) -> Option<&Path> {
     here.ancestors().find(|folder| {
         let manifest = fs::read_to_string(folder.join("Cargo.toml"));
-        manifest.is_ok_and(|text| text.lines().any(|line| line.trim_start().starts_with("[workspace")))
+        manifest
+            .is_ok_and(|text| text.lines().any(|line| line.trim_start().starts_with("[workspace")))
     })
 }
 

@@ -97,4 +97,3 @@ pub fn one_line_error(output: &Output, names: &[&str]) {
 pub fn cell<'c>(cells: &'c [Cell], id: &str) -> &'c Cell {
     cells.iter().find(|cell| cell.id == id).unwrap_or_else(|| panic!("no cell {id}"))
 }
-
