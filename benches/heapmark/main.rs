@@ -9,7 +9,6 @@ mod hot;
 #[cfg(feature = "peers")]
 mod peers;
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use harness::{Build, Matrix};
@@ -24,7 +23,7 @@ fn main() -> ExitCode {
         "peers",
     ];
     let build = Build { features, tree: include_str!(concat!(env!("OUT_DIR"), "/tree.txt")) };
-    harness::main(Path::new(env!("CARGO_MANIFEST_DIR")), build, cells, |_| {})
+    harness::main(build, cells, |_| {})
 }
 
 /// The cells of a run.

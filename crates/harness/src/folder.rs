@@ -24,6 +24,9 @@ use crate::turns::Outcome;
 const MAKE_ROOM: &str = "make room or rights and `cargo bench -- --resume`, or name another folder \
                          with --out DIR";
 
+/// What to do when a folder cannot be made.
+const NAME_ANOTHER: &str = "make room or rights, or name another folder with --out DIR";
+
 /// How long a lock is waited for. A run that was killed while it started a cell's process leaves the
 /// lock to that for a moment.
 const LOCK_PATIENCE: Duration = Duration::from_secs(1);
@@ -55,15 +58,12 @@ pub(crate) struct Folder {
 impl Folder {
     /// Makes the folder of a new run.
     pub(crate) fn create(path: PathBuf, run: Run, matrix: &Matrix) -> Result<Self, Error> {
-        fs::create_dir_all(&path).context("create", &path, MAKE_ROOM)?;
-        let path = fs::canonicalize(&path).context("find", &path, MAKE_ROOM)?;
-        let lock = lock(&path)?;
-        if path.join("run.json").exists() {
-            return Err(Error::Usage(format!(
-                "{} holds a run already; finish it with --resume, or name another folder with --out DIR",
-                path.display()
-            )));
-        }
+        refuse_occupied(&path)?;
+        fs::create_dir_all(&path).context("create", &path, NAME_ANOTHER)?;
+        let path = fs::canonicalize(&path).context("find", &path, NAME_ANOTHER)?;
+        let lock = hold(&path)?;
+        // Another run may have begun meanwhile.
+        refuse_occupied(&path)?;
         let rows = rows(matrix, HashMap::new());
         let mut folder = Self::of(path, run, rows, lock);
         folder.save()?;
@@ -211,6 +211,34 @@ fn note(cell: &mut Cell, text: &str) {
     }
 }
 
+/// Fails if `path` cannot be the folder of a new run, or is one of an old run. Nothing is touched.
+fn refuse_occupied(path: &Path) -> Result<(), Error> {
+    let shown = path.display();
+    if path.join("run.json").exists() {
+        return Err(Error::Usage(format!(
+            "{shown} holds a run already; finish it with --resume, or name another folder with --out DIR"
+        )));
+    }
+    if path.join("cells.jsonl").exists() {
+        return Err(Error::Usage(format!(
+            "{shown} holds cells.jsonl of a run whose run.json is lost, and a new run would overwrite it; bring \
+             run.json back, or name another folder with --out DIR"
+        )));
+    }
+    refuse_file(path)
+}
+
+/// Fails if `path` is there and no folder.
+fn refuse_file(path: &Path) -> Result<(), Error> {
+    if path.exists() && !path.is_dir() {
+        return Err(Error::Usage(format!(
+            "{} is a file, and a run is a folder; name another with --out DIR",
+            path.display()
+        )));
+    }
+    Ok(())
+}
+
 /// The cells of `matrix`, those of `known` with what they hold already.
 fn rows(matrix: &Matrix, mut known: HashMap<String, Cell>) -> Vec<Vec<(Role, Cell)>> {
     let rows = matrix.rows.iter();
@@ -285,19 +313,30 @@ fn write_json(text: &mut Vec<u8>, value: &impl Serialize, pretty: bool) {
     text.push(b'\n');
 }
 
-/// Replaces a file as a whole: at no moment is there half of it.
+/// Replaces a file as a whole: at no moment is there half of it, not even after the power failed. For that the
+/// new file is on the disk before it has the name, and the name before this returns.
 fn replace(path: &Path, text: &[u8]) -> Result<(), Error> {
     let new = path.with_extension("new");
     let write = || {
         let mut file = File::create(&new)?;
         file.write_all(text)?;
-        fs::rename(&new, path)
+        file.sync_all()?;
+        fs::rename(&new, path)?;
+        path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
     };
     write().context("write", path, MAKE_ROOM)
 }
 
-/// Holds `path` for this process.
+/// Holds `path`, which has to be the folder of a run, for this process.
 pub(crate) fn lock(path: &Path) -> Result<File, Error> {
+    refuse_file(path)?;
+    // A folder that is none stays as it is.
+    report::read(path)?;
+    hold(path)
+}
+
+/// Holds the folder `path` for this process.
+fn hold(path: &Path) -> Result<File, Error> {
     let name = path.join(".lock");
     let file = File::create(&name).context("create", &name, MAKE_ROOM)?;
     let deadline = Instant::now() + LOCK_PATIENCE;
@@ -317,6 +356,18 @@ pub(crate) fn lock(path: &Path) -> Result<File, Error> {
             }
         }
     }
+}
+
+/// Fails if something else has the name of the link that points at the latest run in `results`.
+pub(crate) fn check_latest(results: &Path) -> Result<(), Error> {
+    let latest = results.join("latest");
+    if latest.is_symlink() || !latest.exists() {
+        return Ok(());
+    }
+    Err(Error::Usage(format!(
+        "{} is no link, and a run makes it one that points at the latest; rename it, or name a folder with --out DIR",
+        latest.display()
+    )))
 }
 
 /// Points `latest` beside a run folder at it.

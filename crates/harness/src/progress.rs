@@ -4,6 +4,13 @@ use std::io::{IsTerminal, stderr};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use report::record::Run;
+
+use crate::table;
+use crate::terminal::{complain, takes_escapes};
+
+/// The time between two lines about noise.
+const NOISE_PAUSE: Duration = Duration::from_secs(60);
 
 /// What tells the user.
 #[derive(Debug)]
@@ -26,8 +33,8 @@ pub(crate) enum Progress {
 impl Progress {
     /// For `total` measurements.
     pub(crate) fn new(total: u64) -> Self {
-        if stderr().is_terminal() {
-            let style = "{wide_bar} {pos}/{len} cells, {eta} left  {msg:32!}";
+        if takes_escapes(stderr().is_terminal()) {
+            let style = "{wide_bar} {pos}/{len} measurements, {eta} left  {msg:32!}";
             let style = ProgressStyle::with_template(style).expect("a fixed template");
             return Self::Bar(ProgressBar::new(total).with_style(style));
         }
@@ -42,7 +49,7 @@ impl Progress {
                 heading.clear();
                 heading.push_str(new_heading);
                 let left = left(start.elapsed(), *done, *total);
-                eprintln!("{done}/{total} cells{left}: {heading}");
+                complain(&format!("{done}/{total} measurements{left}: {heading}"));
             }
             Self::Lines { .. } => {}
         }
@@ -59,8 +66,8 @@ impl Progress {
     /// Says something that stays.
     pub(crate) fn say(&self, line: &str) {
         match self {
-            Self::Bar(bar) => bar.suspend(|| eprintln!("{line}")),
-            Self::Lines { .. } => eprintln!("{line}"),
+            Self::Bar(bar) => bar.suspend(|| complain(line)),
+            Self::Lines { .. } => complain(line),
         }
     }
 
@@ -72,12 +79,31 @@ impl Progress {
     }
 }
 
+/// Tells during a run that the machine is noisy, now and then.
+#[derive(Debug, Default)]
+pub(crate) struct NoiseWatch {
+    said: Option<Instant>,
+}
+
+impl NoiseWatch {
+    /// Says how noisy `run` has been, if that is much and was not said just now.
+    pub(crate) fn look(&mut self, run: &Run, progress: &Progress) {
+        if self.said.is_some_and(|said| said.elapsed() < NOISE_PAUSE) {
+            return;
+        }
+        if let Some(line) = table::noise_line(run).filter(|_| table::is_noisy(run)) {
+            progress.say(&line);
+            self.said = Some(Instant::now());
+        }
+    }
+}
+
 /// ", 3 min 20 s left", once there is something to tell it from.
 fn left(elapsed: Duration, done: u64, total: u64) -> String {
     if done == 0 {
         return String::new();
     }
-    let left = elapsed.mul_f64((total - done) as f64 / done as f64);
+    let left = elapsed.mul_f64(total.saturating_sub(done) as f64 / done as f64);
     format!(", {} left", minutes(left))
 }
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
-use std::io::{Write, stdout};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -26,10 +25,11 @@ use crate::folder::{self, Folder};
 use crate::matrix::{Cell, Matrix, Row};
 use crate::plan::{self, RowPlan};
 use crate::process::{self, Loss, Process};
-use crate::progress::{Progress, minutes};
+use crate::progress::{NoiseWatch, Progress, minutes};
 use crate::protocol::{Done, Message, Order};
 use crate::replay;
 use crate::spent::{Part, Spent};
+use crate::terminal::{complain, say};
 use crate::turns::{self, Entrant, Outcome, Table};
 
 /// Seconds that starting, setting up and ending a contender takes in a round, on one of two cores.
@@ -64,11 +64,6 @@ pub(crate) enum Ended {
     WithFailures,
     /// The user ended it.
     Interrupted,
-}
-
-/// Prints to standard output. If nobody listens any more, as behind `head`, so be it.
-pub(crate) fn say(text: &str) {
-    let _nobody_listens = stdout().write_all(text.as_bytes());
 }
 
 /// The results folder of this workspace.
@@ -113,7 +108,10 @@ pub(crate) fn test(
     select(&mut matrix, &settings)?;
     let tester = Tester::new(&settings, args, interrupted);
     let mut failed = false;
-    for cell in matrix.cells().filter(|cell| cell.case.support.is_ok()) {
+    // Not the reference beside them: nothing is compared.
+    let matcher = Matcher::new(&settings).map_err(Error::Usage)?;
+    let meant = |cell: &&Cell| cell.case.support.is_ok() && matcher.matches(&cell.id);
+    for cell in matrix.cells().filter(meant) {
         match tester.test(cell)? {
             Tested::Well(_) => say(&format!("Testing {}\nSuccess\n", cell.id)),
             Tested::Failed(reason, last_output) => {
@@ -126,24 +124,31 @@ pub(crate) fn test(
     Ok(if failed { Ended::WithFailures } else { Ended::Well })
 }
 
-/// Begins or resumes a run, and brings it to its end.
-pub(crate) fn measure(
+/// Begins or resumes a run.
+pub(crate) fn open(
     root: &Path,
     build: Build,
-    mut matrix: Matrix,
+    matrix: &mut Matrix,
+    args: &Args,
+) -> Result<Folder, Error> {
+    if !args.resume {
+        return create(root, build, matrix, args);
+    }
+    let mut folder = resume(root, build, matrix, args)?;
+    if args.retry_failed {
+        folder.forget_failures();
+    }
+    Ok(folder)
+}
+
+/// Brings a run to its end.
+pub(crate) fn measure(
+    matrix: &Matrix,
+    folder: &mut Folder,
     args: &Args,
     interrupted: &AtomicBool,
-) -> Result<(Folder, Ended), Error> {
-    let mut folder = if args.resume {
-        let mut folder = resume(root, build, &mut matrix, args)?;
-        if args.retry_failed {
-            folder.forget_failures();
-        }
-        folder
-    } else {
-        create(root, build, &mut matrix, args)?
-    };
-    let ended = rounds(&matrix, &mut folder, args, interrupted)?;
+) -> Result<Ended, Error> {
+    let ended = rounds(matrix, folder, args, interrupted)?;
     let start = Instant::now();
     if ended == Ended::Interrupted {
         folder.judge()?;
@@ -153,7 +158,7 @@ pub(crate) fn measure(
     let mut spent = Spent::default();
     spent.add(Part::Keeping, start);
     spent.pour(&mut folder.run.spent_s);
-    Ok((folder, ended))
+    Ok(ended)
 }
 
 fn create(root: &Path, build: Build, matrix: &mut Matrix, args: &Args) -> Result<Folder, Error> {
@@ -246,6 +251,7 @@ fn rounds(
     let mut table = Table { settings: &settings, interrupted, random: random(), spent };
     let mut standard = Standard::default();
     let mut progress = Progress::new(left);
+    let mut noise = NoiseWatch::default();
     for round in 0..settings.rounds {
         for (row_index, row) in matrix.rows.iter().enumerate() {
             let heading = format!(
@@ -286,6 +292,7 @@ fn rounds(
                     progress.end();
                 }
                 folder.add(row_index, outcomes, &standard)?;
+                noise.look(&folder.run, &progress);
                 table.spent.add(Part::Keeping, since);
                 table.spent.pour(&mut folder.run.spent_s);
             }
@@ -389,13 +396,13 @@ fn announce(matrix: &Matrix, folder: &Folder, rows: &[RowMeasured], left: u64) {
         }
     }
     let cells = folder.cells().filter(|cell| cell.status == Status::Measured).count();
-    eprintln!(
+    complain(&format!(
         "{cells} cells in {} rounds, {left} measurements to make: {}, and {} for criterion's report. Results in {}",
         settings.rounds,
         minutes(Duration::from_secs_f64(seconds)),
         minutes(Duration::from_secs_f64(cells as f64 * REPORT_S)),
         folder.path().display()
-    );
+    ));
 }
 
 /// What a test found.

@@ -2,7 +2,7 @@
 
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
-use report::record::{Cell, Interval, Run, Status, StrategyInfo, Verdict};
+use report::record::{Cell, Interval, Run, StateGroup, Status, StrategyInfo, Verdict};
 
 /// The columns of text that a strategy takes at the least, with its padding.
 const COLUMN: usize = 14;
@@ -13,6 +13,12 @@ const PADDING: usize = 2;
 /// The columns of text that the workloads take.
 const HEADING: usize = 24;
 
+/// The part of noisy samples, or of preempted pieces, from which something should be done.
+const MUCH_NOISE: f64 = 0.05;
+
+/// The part from which it is worth a line.
+const SOME_NOISE: f64 = 0.01;
+
 /// Renders the ratios of all cells: a table a family, a row a workload and parameter, a column a
 /// strategy that has a cell there. Where `width` does not hold all strategies, several tables follow
 /// one another.
@@ -20,7 +26,7 @@ pub(crate) fn render(run: &Run, cells: &[&Cell], width: usize) -> String {
     let mut notes = Notes::default();
     let mut text = String::from(
         "\nRatio to system (its time = 1, less is faster) with the 95 % interval over the rounds; \
-         under system: ns per operation.\n",
+         under system: ns per operation. ▼ faster, ▲ slower, = same, ? undecided\n",
     );
     let family = |cell: &Cell| {
         let info = run.workloads.iter().find(|workload| workload.name == cell.workload);
@@ -105,15 +111,20 @@ fn cell_text(cell: &Cell, notes: &mut Notes) -> String {
         }
         (Status::Measured, _, None) => "not yet".into(),
         (Status::Measured, _, Some(ns)) if cell.strategy == "system" => {
-            format!("{} ns\n{}", short(ns.median), range(ns))
+            let marks = marks(cell, notes);
+            format!("{} ns{marks}{}", short(ns.median), range(cell, ns))
         }
-        (Status::Measured, Some(ratio), _) => match cell.verdict {
-            Some(Verdict::Same) => format!("= {}\n{}", short(ratio.median), range(ratio)),
-            Some(Verdict::Undecided) => format!("? {}\n{}", short(ratio.median), range(ratio)),
-            Some(Verdict::Faster) => format!("▼ {}\n{}", short(ratio.median), range(ratio)),
-            Some(Verdict::Slower) => format!("▲ {}\n{}", short(ratio.median), range(ratio)),
-            None => format!("{}\n{}", short(ratio.median), range(ratio)),
-        },
+        (Status::Measured, Some(ratio), _) => {
+            let verdict = match cell.verdict.filter(|_| is_repeated(cell)) {
+                Some(Verdict::Same) => "= ",
+                Some(Verdict::Undecided) => "? ",
+                Some(Verdict::Faster) => "▼ ",
+                Some(Verdict::Slower) => "▲ ",
+                None => "",
+            };
+            let marks = marks(cell, notes);
+            format!("{verdict}{}{marks}{}", short(ratio.median), range(cell, ratio))
+        }
         (Status::Measured, None, Some(ns)) => {
             let note = "no ratio: system has no measurement in this row".to_owned();
             format!("{} ns [{}]", short(ns.median), notes.number(note))
@@ -121,8 +132,78 @@ fn cell_text(cell: &Cell, notes: &mut Notes) -> String {
     }
 }
 
-fn range(interval: Interval) -> String {
-    format!("{}–{}", short(interval.lo), short(interval.hi))
+/// Whether there are rounds to compare: one alone has no interval, and decides nothing.
+fn is_repeated(cell: &Cell) -> bool {
+    cell.rounds_ns_per_op.len() > 1
+}
+
+/// The interval on a line of its own, if there is one.
+fn range(cell: &Cell, interval: Interval) -> String {
+    if !is_repeated(cell) {
+        return String::new();
+    }
+    format!("\n{}–{}", short(interval.lo), short(interval.hi))
+}
+
+/// The numbers of the notes about how the figures of a cell are to be read, as in " [2] [3]".
+fn marks(cell: &Cell, notes: &mut Notes) -> String {
+    let row = format!("{} {}", cell.workload, cell.parameter);
+    // What holds for a row is said once.
+    let mut texts: Vec<_> = cell.notes.iter().map(|note| format!("{row}: {note}")).collect();
+    if !cell.state_groups.is_empty() {
+        texts.push(format!("{}: {}", cell.id, states(&cell.state_groups)));
+    }
+    texts.into_iter().map(|text| format!(" [{}]", notes.number(text))).collect()
+}
+
+/// "two states: 57.0 ns and 71.0 ns".
+fn states(groups: &[StateGroup]) -> String {
+    let count = match groups.len() {
+        2 => "two".to_owned(),
+        3 => "three".to_owned(),
+        4 => "four".to_owned(),
+        count => count.to_string(),
+    };
+    let times: Vec<_> =
+        groups.iter().map(|group| format!("{} ns", short(group.ns_per_op))).collect();
+    let (last, others) = times.split_last().map_or(("", &[][..]), |(last, rest)| (last, rest));
+    format!("{count} states: {} and {last}", others.join(", "))
+}
+
+/// How noisy a run was, in parts of what was measured: samples that were noisy, and pieces that were preempted.
+fn noise_parts(run: &Run) -> (f64, f64) {
+    let noise = &run.noise;
+    let part = |count: u64, of: u64| count as f64 / of.max(1) as f64;
+    (
+        part(noise.noisy_samples, noise.samples),
+        part(noise.preempted_samples, noise.samples.saturating_add(noise.preempted_samples)),
+    )
+}
+
+/// Whether a run is so noisy that something should be done.
+pub(crate) fn is_noisy(run: &Run) -> bool {
+    let (noisy, preempted) = noise_parts(run);
+    f64::max(noisy, preempted) > MUCH_NOISE
+}
+
+/// How noisy a run was, and what to do if that is much; nothing where it was quiet.
+pub(crate) fn noise_line(run: &Run) -> Option<String> {
+    let (noisy, preempted) = noise_parts(run);
+    if f64::max(noisy, preempted) < SOME_NOISE {
+        return None;
+    }
+    let mut line = format!(
+        "{:.0} % of the samples were noisy, {:.0} % of the pieces preempted",
+        100.0 * noisy,
+        100.0 * preempted
+    );
+    line += if is_noisy(run) {
+        ": something else uses this machine. Close what runs beside the benchmark, take more rounds (--rounds N), or \
+         measure on another machine."
+    } else {
+        "."
+    };
+    Some(line)
 }
 
 /// About three digits.

@@ -2,92 +2,15 @@
 //!
 //! All of it runs the example `misbehaving`, which Cargo builds beside the tests.
 
-use std::env;
+mod common;
+
 use std::fs;
-use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use common::{Bench, SHORT, cell, one_line_error, text};
 use report::record::{Cell, State, Status};
-use tempfile::TempDir;
-
-/// Flags that make a cell as short as criterion allows.
-const SHORT: [&str; 8] = [
-    "--rounds",
-    "3",
-    "--sample-size",
-    "10",
-    "--measurement-time",
-    "0.01",
-    "--warm-up-time",
-    "0.001",
-];
-
-/// A folder to run in, and the program.
-struct Bench {
-    folder: TempDir,
-}
-
-impl Bench {
-    fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let program = env::current_exe().unwrap();
-        let program = program.ancestors().nth(2).unwrap().join("examples/misbehaving");
-        let mut command = Command::new(program);
-        command
-            .arg("--bench")
-            .args(arguments)
-            .current_dir(self.folder.path())
-            .env("CRITERION_HOME", self.path("criterion"))
-            .stdin(Stdio::null());
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().unwrap()
-    }
-
-    /// Runs the cells that `filter` names, with short samples, into `run`.
-    fn measure(&self, filter: &str) -> Output {
-        self.run(&[&[filter, "--out", "run"], &SHORT[..]].concat())
-    }
-
-    /// The cells of `run`.
-    fn cells(&self) -> Vec<Cell> {
-        report::read(&self.path("run")).unwrap().cells
-    }
-
-    fn state(&self) -> State {
-        report::read(&self.path("run")).unwrap().run.state
-    }
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-/// The one line that a failed command says, which has to name each of `names`.
-#[track_caller]
-fn one_line_error(output: &Output, names: &[&str]) {
-    assert_eq!(output.status.code(), Some(2), "{output:?}");
-    let line = text(&output.stderr);
-    assert_eq!(line.trim_end().lines().count(), 1, "more than a line: {line}");
-    for name in names {
-        assert!(line.contains(name), "`{name}` is not in: {line}");
-    }
-}
-
-fn cell<'c>(cells: &'c [Cell], id: &str) -> &'c Cell {
-    cells.iter().find(|cell| cell.id == id).unwrap_or_else(|| panic!("no cell {id}"))
-}
 
 #[test]
 fn every_misbehaviour_fails_with_its_reason_and_the_others_are_measured() {

@@ -94,8 +94,8 @@ pub(crate) fn seconds(value: f64) -> String {
     }
 }
 
-/// Text from a failed program with what cannot stand in HTML or SVG made visible.
-pub(crate) fn printable(text: &str) -> String {
+/// Text from a failed program with what cannot stand in HTML or SVG, and what a terminal would obey, made visible.
+pub fn printable(text: &str) -> String {
     let visible = |c: char| match c {
         '\n' | '\t' => c,
         c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => '\u{fffd}',

@@ -22,5 +22,6 @@ mod verdict;
 mod write;
 
 pub use error::Error;
+pub use format::printable;
 pub use read::{RunFolder, read};
 pub use write::write;

@@ -1,0 +1,146 @@
+//! One cell in this process, for tools that look into it: profilers, debuggers, valgrind.
+//!
+//! Nothing stands between the tool and the cell: no process, no turns, no run folder. The figures are criterion's own.
+//! They are no results: one process is one layout of memory, and noise cancels with nothing.
+
+use std::any::Any;
+use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
+use strategy::Role;
+use workloads::{Failure, Passes, Stream, Tally};
+
+use crate::args::{Args, Matcher};
+use crate::error::{Context, Error};
+use crate::matrix::{Cell, Matrix, verified};
+use crate::run::Ended;
+use crate::terminal::complain;
+
+/// Measures or profiles the one cell that `args` name.
+pub(crate) fn run(matrix: &Matrix, args: &Args) -> Result<Ended, Error> {
+    let cell = the_one(matrix, args)?;
+    // Criterion keeps what it measures. The next comparison of runs is not to meet it.
+    let home =
+        tempfile::tempdir().context("make a folder in", std::env::temp_dir(), "set TMPDIR")?;
+    let mut criterion = configured(args, home.path());
+    be_silent_when_nobody_reads();
+    match panic::catch_unwind(AssertUnwindSafe(|| obey(&mut criterion, cell, args.stream()))) {
+        Ok(Ok(())) => Ok(Ended::Well),
+        Ok(Err(failure)) => {
+            complain(&format!("{} failed: {failure}", cell.id));
+            Ok(Ended::WithFailures)
+        }
+        Err(panic) if is_about_printing(&*panic) => Ok(Ended::Well),
+        Err(panic) => {
+            complain(&format!(
+                "{} failed: panicked: {}",
+                cell.id,
+                text(&*panic).unwrap_or("without a message")
+            ));
+            Ok(Ended::WithFailures)
+        }
+    }
+}
+
+/// The one cell that is meant.
+fn the_one<'m>(matrix: &'m Matrix, args: &Args) -> Result<&'m Cell, Error> {
+    let matcher = Matcher::new(&args.settings()).map_err(Error::Usage)?;
+    let named: Vec<_> = matrix.cells().filter(|cell| matcher.matches(&cell.id)).collect();
+    let name = "`cargo bench -- --exact ID` names one, `cargo bench -- --list` shows all";
+    match named[..] {
+        [] => Err(Error::Usage(format!("no cell matches the filter; {name}"))),
+        [cell] => match cell.case.support {
+            Ok(()) => Ok(cell),
+            Err(unsupported) => {
+                Err(Error::Usage(format!("{} cannot be run: {unsupported}", cell.id)))
+            }
+        },
+        [first, second, ..] => Err(Error::Usage(format!(
+            "one cell at a time can be looked into, and {} match, {} and {} among them; {name}",
+            named.len(),
+            first.id,
+            second.id
+        ))),
+    }
+}
+
+fn configured(args: &Args, home: &Path) -> Criterion {
+    let pace = args.in_process_pace();
+    let criterion = Criterion::default()
+        .output_directory(home)
+        .without_plots()
+        .sample_size(pace.sample_size as usize)
+        .measurement_time(Duration::from_secs_f64(pace.measurement_s))
+        .warm_up_time(Duration::from_secs_f64(pace.warm_up_s))
+        .profile_time(args.profile_time.map(Duration::from_secs_f64));
+    args.report.configure(criterion)
+}
+
+fn obey(criterion: &mut Criterion, cell: &Cell, stream: Stream) -> Result<(), Failure> {
+    if cell.role() != Role::SingleThread {
+        // As in a run: from its second thread on glibc takes its locks.
+        thread::spawn(|| ()).join().expect("an empty thread does not panic");
+    }
+    let answer = cell.case.answer(stream);
+    cell.case.run(stream, &mut |passes| measure(criterion, cell, answer, passes))
+}
+
+/// The way out of criterion, which cannot be told to stop.
+struct Stopped(Failure);
+
+/// Has criterion call for passes, and verifies what they did.
+fn measure(
+    criterion: &mut Criterion,
+    cell: &Cell,
+    answer: Tally,
+    passes: &mut Passes<'_>,
+) -> Result<(), Failure> {
+    let mut sample = |count| {
+        let start = Instant::now();
+        if let Err(failure) = verified(passes, count, answer) {
+            panic::resume_unwind(Box::new(Stopped(failure)));
+        }
+        // Criterion takes a sample of no time for a mistake.
+        start.elapsed().max(Duration::from_nanos(1))
+    };
+    let result = panic::catch_unwind(AssertUnwindSafe(|| {
+        let mut parts = cell.id.split('/');
+        let mut part = || parts.next().expect("an id is workload/strategy/parameter");
+        let mut group = criterion.benchmark_group(part());
+        group.sampling_mode(SamplingMode::Flat).throughput(Throughput::Elements(answer.ops));
+        group.bench_function(BenchmarkId::new(part(), part()), |bencher| {
+            bencher.iter_custom(&mut sample);
+        });
+        group.finish();
+    }));
+    result.or_else(|panic| match panic.downcast::<Stopped>() {
+        Ok(stopped) => Err(stopped.0),
+        Err(panic) => panic::resume_unwind(panic),
+    })
+}
+
+/// The text of a panic, if it has one.
+fn text(panic: &(dyn Any + Send)) -> Option<&str> {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+}
+
+/// Whether a panic is that of `println!` for a reader that went away: criterion prints so, and a reader such as
+/// `head` has what it wants.
+fn is_about_printing(panic: &(dyn Any + Send)) -> bool {
+    text(panic).is_some_and(|text| text.starts_with("failed printing to std"))
+}
+
+fn be_silent_when_nobody_reads() {
+    let others = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        let payload = info.payload();
+        let text = payload.downcast_ref::<String>().map(String::as_str);
+        if !text.is_some_and(|text| text.starts_with("failed printing to std")) {
+            others(info);
+        }
+    }));
+}
