@@ -29,6 +29,7 @@ use crate::progress::{NoiseWatch, Progress, minutes};
 use crate::protocol::{Done, Message, Order};
 use crate::replay;
 use crate::spent::{Part, Spent};
+use crate::table::noise_line;
 use crate::terminal::{complain, say};
 use crate::turns::{self, Entrant, Outcome, Table};
 
@@ -43,6 +44,9 @@ const HAND_OVER_S: f64 = 0.000_06;
 
 /// Seconds that criterion's report of a cell takes, once a run.
 const REPORT_S: f64 = 0.1;
+
+/// How often the noise is told of while it is measured.
+const NOISE_EVERY: Duration = Duration::from_secs(60);
 
 /// The part of the machine's free memory that the contenders of a row may take together.
 const MEMORY_PART: f64 = 0.8;
@@ -155,9 +159,7 @@ pub(crate) fn measure(
     } else {
         folder.complete()?;
     }
-    let mut spent = Spent::default();
-    spent.add(Part::Keeping, start);
-    spent.pour(&mut folder.run.spent_s);
+    folder.spend(Part::Keeping, start)?;
     Ok(ended)
 }
 
@@ -250,6 +252,7 @@ fn rounds(
     announce(matrix, folder, &rows, left);
     let mut table = Table { settings: &settings, interrupted, random: random(), spent };
     let mut standard = Standard::default();
+    let mut said = Instant::now();
     let mut progress = Progress::new(left);
     let mut noise = NoiseWatch::default();
     for round in 0..settings.rounds {
@@ -295,9 +298,16 @@ fn rounds(
                 noise.look(&folder.run, &progress);
                 table.spent.add(Part::Keeping, since);
                 table.spent.pour(&mut folder.run.spent_s);
+                if said.elapsed() >= NOISE_EVERY
+                    && let Some(line) = noise_line(&folder.run)
+                {
+                    progress.say(&line);
+                    said = Instant::now();
+                }
             }
         }
     }
+    table.spent.pour(&mut folder.run.spent_s);
     progress.finish();
     let failed = folder.cells().any(|cell| cell.status == Status::Failed);
     Ok(if failed { Ended::WithFailures } else { Ended::Well })
