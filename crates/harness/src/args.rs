@@ -12,7 +12,6 @@ use clap::{Parser, ValueEnum};
 use criterion::Criterion;
 use regex::Regex;
 use report::record::Settings;
-use workloads::Stream;
 
 use crate::state::STATES;
 use crate::terminal::takes_escapes;
@@ -125,12 +124,16 @@ pub(crate) struct Args {
     one_after_the_other: bool,
     /// Begin every round in the start state of round N, counted from 0, and with its stream of operations
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..1000), help_heading = "Turns")]
-    state: Option<u32>,
+    pub(crate) state: Option<u32>,
 
     /// Measure the one cell that FILTER names in this process, so that a profiler, a debugger or
     /// valgrind sees it: criterion's report, no turns, no results
     #[arg(long, requires = "filter", conflicts_with_all = NOT_IN_PROCESS, help_heading = "Looking into one cell")]
     in_process: bool,
+    /// With --in-process: do this many passes, and measure nothing. Under callgrind the difference between two
+    /// counts is what the passes take
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), requires = "in_process", help_heading = "Looking into one cell")]
+    pub(crate) passes: Option<u64>,
     /// Run the one cell that FILTER names in this process for about this many seconds, and measure nothing
     #[arg(long, value_name = "SECONDS", value_parser = profile_time, requires = "filter", conflicts_with_all = NOT_IN_PROCESS, help_heading = "Looking into one cell")]
     pub(crate) profile_time: Option<f64>,
@@ -398,11 +401,6 @@ impl Args {
     /// The pace of a cell that is measured in this process.
     pub(crate) fn in_process_pace(&self) -> Pace {
         self.paced(if self.quick { QUICK } else { IN_PROCESS })
-    }
-
-    /// The stream of operations of a cell that is measured in this process.
-    pub(crate) fn stream(&self) -> Stream {
-        Stream::numbered(self.state.unwrap_or_default())
     }
 
     /// What is said of the pace, and `pace` for the rest.

@@ -18,6 +18,7 @@ use crate::canary::Standard;
 use crate::error::{Context, Error};
 use crate::judge;
 use crate::matrix::Matrix;
+use crate::spent::{Part, Spent};
 use crate::turns::Outcome;
 
 /// What to do when a folder cannot be written.
@@ -172,6 +173,14 @@ impl Folder {
         if self.saved.elapsed() < SAVE_SHARE * self.save_took {
             return Ok(());
         }
+        self.save()
+    }
+
+    /// Counts the time from `since` to now as spent on `part`, and writes it.
+    pub(crate) fn spend(&mut self, part: Part, since: Instant) -> Result<(), Error> {
+        let mut spent = Spent::default();
+        spent.add(part, since);
+        spent.pour(&mut self.run.spent_s);
         self.save()
     }
 

@@ -20,6 +20,7 @@ use crate::args::{Args, Matcher};
 use crate::error::{Context, Error};
 use crate::matrix::{Cell, Matrix, verified};
 use crate::run::Ended;
+use crate::state;
 use crate::terminal::complain;
 
 /// How the panic of `println!` begins.
@@ -32,7 +33,7 @@ pub(crate) fn run(matrix: &Matrix, args: &Args) -> Result<Ended, Error> {
     let home = tempfile::tempdir().context("make a folder in", env::temp_dir(), "set TMPDIR")?;
     end_when_nobody_reads(home.path().to_owned());
     let mut criterion = configured(args, home.path());
-    match panic::catch_unwind(AssertUnwindSafe(|| obey(&mut criterion, cell, args.stream()))) {
+    match panic::catch_unwind(AssertUnwindSafe(|| obey(&mut criterion, cell, args))) {
         Ok(Ok(())) => Ok(Ended::Well),
         Ok(Err(failure)) => {
             complain(&format!("{} failed: {failure}", cell.id));
@@ -83,13 +84,24 @@ fn configured(args: &Args, home: &Path) -> Criterion {
     args.report.configure(criterion)
 }
 
-fn obey(criterion: &mut Criterion, cell: &Cell, stream: Stream) -> Result<(), Failure> {
+fn obey(criterion: &mut Criterion, cell: &Cell, args: &Args) -> Result<(), Failure> {
+    let number = args.state.unwrap_or_default();
+    let (stream, count) = (Stream::numbered(number), args.passes);
     if cell.role() != Role::SingleThread {
         // As in a run: from its second thread on glibc takes its locks.
         thread::spawn(|| ()).join().expect("an empty thread does not panic");
     }
     let answer = cell.case.answer(stream);
-    cell.case.run(stream, &mut |passes| measure(criterion, cell, answer, passes))
+    let mut result = Ok(());
+    state::on_stack(number, &mut || {
+        state::settle_heap(number);
+        result = cell.case.run(stream, &mut |passes| match count {
+            // Always the same, for a tool that counts instructions.
+            Some(count) => verified(passes, count, answer).map(drop),
+            None => measure(criterion, cell, answer, passes),
+        });
+    });
+    result
 }
 
 /// The way out of criterion, which cannot be told to stop.

@@ -24,6 +24,7 @@ mod protocol;
 mod replay;
 mod run;
 mod sampler;
+mod self_check;
 mod spent;
 mod state;
 mod table;
@@ -38,6 +39,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
@@ -49,6 +51,7 @@ use args::{Args, ListFormat, OutputFormat, Parsed};
 use error::Error;
 use report::record::{Cell, Run};
 use run::Ended;
+use spent::Part;
 use terminal::{complain, pass_on, say, takes_escapes};
 
 /// Nothing could be run as asked.
@@ -146,7 +149,8 @@ fn act(build: Build, mut matrix: Matrix, args: &Args) -> Result<Ended, Error> {
     let out = args.out.as_ref().map(|out| format!(" --out {}", quoted(out))).unwrap_or_default();
     let again = format!("`{} -- --resume{out}{}`", build.command(), args.report.typed());
     let is_interrupted = || interrupted.load(Ordering::Relaxed);
-    if ended != Ended::Interrupted {
+    let start = Instant::now();
+    if ended != Ended::Interrupted && !args.self_check {
         let complaint = replay::run(folder.path(), &args.report, &interrupted)?;
         let lost = replay::unsaved(folder.cells(), &args.report);
         if is_interrupted() {
@@ -160,6 +164,11 @@ fn act(build: Build, mut matrix: Matrix, args: &Args) -> Result<Ended, Error> {
             ended = Ended::WithFailures;
             complain(&format!("{lost} {again} has it try again."));
         }
+        folder.spend(Part::Report, start)?;
+        report::write(folder.path())?;
+    }
+    if args.self_check {
+        say(&self_check::write(&matrix, &folder)?);
     }
     conclude(&folder.run, &folder.cells().collect::<Vec<_>>(), &page, args);
     if ended == Ended::Interrupted || is_interrupted() {
@@ -172,7 +181,7 @@ fn act(build: Build, mut matrix: Matrix, args: &Args) -> Result<Ended, Error> {
 /// Prints what was measured, and where it is shown.
 fn conclude(run: &Run, cells: &[&Cell], page: &Path, args: &Args) {
     let page = format!("Page: {}\n", page.display());
-    let noise = table::noise_line(run).map(|line| format!("{line}\n")).unwrap_or_default();
+    let noise = table::noise_line(&run.noise).map(|line| format!("{line}\n")).unwrap_or_default();
     if args.report.output_format == Some(OutputFormat::Bencher) {
         // Standard output is for the program that reads this format.
         complain(format!("{noise}{page}").trim_end());

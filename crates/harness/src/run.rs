@@ -155,9 +155,7 @@ pub(crate) fn measure(
     } else {
         folder.complete()?;
     }
-    let mut spent = Spent::default();
-    spent.add(Part::Keeping, start);
-    spent.pour(&mut folder.run.spent_s);
+    folder.spend(Part::Keeping, start)?;
     Ok(ended)
 }
 
@@ -292,12 +290,13 @@ fn rounds(
                     progress.end();
                 }
                 folder.add(row_index, outcomes, &standard)?;
-                noise.look(&folder.run, &progress);
+                noise.look(&folder.run.noise, &progress);
                 table.spent.add(Part::Keeping, since);
                 table.spent.pour(&mut folder.run.spent_s);
             }
         }
     }
+    table.spent.pour(&mut folder.run.spent_s);
     progress.finish();
     let failed = folder.cells().any(|cell| cell.status == Status::Failed);
     Ok(if failed { Ended::WithFailures } else { Ended::Well })

@@ -312,7 +312,8 @@ fn samples(samples: &[Sample], ops: u64) -> Vec<f64> {
 /// Nanoseconds per pass in each turn, where the turn is a sample.
 fn figures(player: &Player<'_>) -> Vec<Option<f64>> {
     let figure = |turn: &Turn| {
-        (turn.passes > 0 && !turn.preempted).then(|| turn.ns as f64 / turn.passes as f64)
+        (turn.passes > 0 && turn.ns > 0 && !turn.preempted)
+            .then(|| turn.ns as f64 / turn.passes as f64)
     };
     player.turns.iter().map(figure).collect()
 }

@@ -12,18 +12,19 @@ fn cases() -> Vec<(String, Case)> {
 }
 
 #[test]
-fn three_passes_give_the_answer_of_a_pass_three_times() {
+fn passes_give_their_streams_answer_as_often() {
     for (_, case) in cases() {
         assert_eq!(case.support, Ok(()), "{case:?}");
-        for stream in [0, 1, 7].map(Stream::numbered) {
+        // One pass over another stream is enough: what differs is what is drawn.
+        for (stream, passes) in [(Stream::FIRST, 3), (Stream::numbered(5), 1)] {
             let mut found = Tally::default();
-            let three = &mut |passes: &mut Passes<'_>| {
-                found = passes(3)?;
+            let measure = &mut |run: &mut Passes<'_>| {
+                found = run(passes)?;
                 Ok(())
             };
-            case.run(stream, three).unwrap_or_else(|failure| panic!("{case:?}: {failure}"));
+            case.run(stream, measure).unwrap_or_else(|failure| panic!("{case:?}: {failure}"));
             let answer = case.answer(stream);
-            assert_eq!(found, answer.times(3), "{case:?}, {stream:?}");
+            assert_eq!(found, answer.times(passes), "{case:?}, {stream:?}");
             assert!(answer.ops > 0 && answer.checksum != 0, "{case:?}: checks nothing");
             assert_eq!(answer.ops, case.answer(Stream::FIRST).ops, "{case:?}, {stream:?}");
         }

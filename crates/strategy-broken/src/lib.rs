@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod carved;
+mod stumbling;
 
 use std::alloc::Layout;
 use std::cell::Cell;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use carved::Carved;
 use strategy::{AllocError, Allocator, BuildError, Plan, Profile, Strategy, Threads};
+pub use stumbling::Stumbling;
 
 /// What all of them claim.
 const CLAIM: Profile = Profile { threads: Threads::Owner, ..Profile::GENERAL };
