@@ -285,6 +285,20 @@ fn help_explains_every_flag() {
         "--out",
         "--resume",
         "--cell-timeout",
+        "--turn-ms",
+        "--settle-ms",
+        "--one-after-the-other",
+        "--state",
+        "--memory",
+        "--self-check",
+        "--retry-failed",
+        "--no-wait",
+        "--in-process",
+        "--profile-time",
+        "--load-baseline",
+        "--output-format",
+        "--plotting-backend",
+        "HEAPMARK_LOCK",
     ] {
         assert!(help.contains(flag), "{flag} is not explained");
     }
