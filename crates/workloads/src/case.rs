@@ -1,6 +1,8 @@
 //! A workload in the hands of one contender: all that a cell needs.
 
 use std::fmt;
+use std::hint;
+use std::time::Instant;
 
 use strategy::{Checked, Plan, Role, Strategy, Unsupported};
 
@@ -47,6 +49,8 @@ pub struct Case {
     /// their sizes, and at least the largest block. An estimate: it decides how long a contender's caches
     /// need to come back, and no figure.
     pub live_bytes: u64,
+    /// The ratio of its time to System's, where it is known beforehand: for a harness that is tried on it.
+    pub true_ratio: Option<f64>,
     /// Is worked out when it is asked for: every process of a run has all cases, and needs one answer.
     answer: Box<dyn Fn(Stream) -> Tally>,
     run: Box<Run>,
@@ -74,6 +78,7 @@ impl Case {
             reserves_bytes: 0,
             threads: 1,
             live_bytes: 0,
+            true_ratio: None,
             answer: Box::new(answer),
             run: Box::new(run),
             inspect: None,
@@ -107,6 +112,34 @@ impl Case {
     #[must_use]
     pub fn planned(self, plan: &Plan) -> Self {
         Self { threads: plan.threads, live_bytes: live_bytes(plan), ..self }
+    }
+
+    /// This case as one of which it is known that it takes System's time.
+    #[must_use]
+    pub fn same_as_system(self) -> Self {
+        Self { true_ratio: Some(1.0), ..self }
+    }
+
+    /// This case in the hands of `contender`, made slower by a part of its time, in per cent: after the passes of each call
+    /// it spins until their time is over by so much.
+    #[must_use]
+    pub fn slowed(self, contender: Contender, percent: u32) -> Self {
+        let ratio = 1.0 + f64::from(percent) / 100.0;
+        let run = self.run;
+        let slowed = move |stream: Stream, measure: &mut Measure<'_>| {
+            run(stream, &mut |passes| {
+                measure(&mut |count| {
+                    let start = Instant::now();
+                    let tally = passes(count)?;
+                    let over = start.elapsed().mul_f64(ratio);
+                    while start.elapsed() < over {
+                        hint::spin_loop();
+                    }
+                    Ok(tally)
+                })
+            })
+        };
+        Self { contender, true_ratio: Some(ratio), run: Box::new(slowed), inspect: None, ..self }
     }
 
     /// What one pass over `stream` must return.
