@@ -41,6 +41,12 @@ impl Bench {
     fn command(&self, arguments: &[&str]) -> Command {
         let program = env::current_exe().unwrap();
         let program = program.ancestors().nth(2).unwrap().join("examples/misbehaving");
+        // `cargo test --test cli` does not build it, and `cargo test -p harness` does.
+        assert!(
+            program.exists(),
+            "`cargo build -p harness --examples` makes {}",
+            program.display()
+        );
         let mut command = Command::new(program);
         command
             .arg("--bench")
