@@ -84,8 +84,7 @@ pub(crate) struct Args {
     #[arg(long)]
     quick: bool,
 
-    /// Rounds over the matrix, 1 to 1000 [default: 16, with --quick 8]
-    #[arg(long, value_name = "N", value_parser = rounds, help_heading = "Heapmark")]
+    #[arg(long, value_name = "N", help = paced_help("Rounds over the matrix, 1 to 1000", |it| it.rounds.into()), value_parser = rounds, help_heading = "Heapmark")]
     rounds: Option<u32>,
     /// The folder of this run [default: results/<UTC time>-<host>]
     #[arg(long, value_name = "DIR", help_heading = "Heapmark")]
@@ -114,11 +113,11 @@ pub(crate) struct Args {
 
     /// The measured part of a turn in milliseconds, 0.2 to 1000 [default: 2, and longer where the
     /// other part is]
-    #[arg(long, value_name = "MS", value_parser = turn_ms, help_heading = "Turns")]
+    #[arg(long, value_name = "MS", value_parser = turn_ms, allow_negative_numbers = true, help_heading = "Turns")]
     turn_ms: Option<f64>,
     /// The part of a turn before that, which brings the caches back, 0 to 1000 [default: by what the
     /// row keeps alive]
-    #[arg(long, value_name = "MS", value_parser = settle_ms, help_heading = "Turns")]
+    #[arg(long, value_name = "MS", value_parser = settle_ms, allow_negative_numbers = true, help_heading = "Turns")]
     settle_ms: Option<f64>,
     /// Take no turns: one contender's process follows the other
     #[arg(long, conflicts_with_all = ["turn_ms", "settle_ms"], help_heading = "Turns")]
@@ -139,14 +138,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SECONDS", value_parser = profile_time, requires = "filter", conflicts_with_all = NOT_IN_PROCESS, help_heading = "Looking into one cell")]
     pub(crate) profile_time: Option<f64>,
 
-    /// Samples of a cell in a round, at least 10 [default: 25, with --quick 10]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(10..=100_000), help_heading = "Measuring (criterion)")]
+    #[arg(long, value_name = "N", help = paced_help("Samples of a cell in a round, at least 10", |it| it.sample_size.into()), value_parser = clap::value_parser!(u32).range(10..=100_000), help_heading = "Measuring (criterion)")]
     sample_size: Option<u32>,
-    /// Seconds of sampling of a cell in a round [default: 0.05, with --quick 0.02]
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = "Measuring (criterion)")]
+    #[arg(long, value_name = "SECONDS", help = paced_help("Seconds of sampling of a cell in a round", |it| it.measurement_s), value_parser = seconds, help_heading = "Measuring (criterion)")]
     measurement_time: Option<f64>,
-    /// Seconds of warm-up of a cell in a round [default: 0.01]
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = "Measuring (criterion)")]
+    #[arg(long, value_name = "SECONDS", help = paced_help("Seconds of warm-up of a cell in a round", |it| it.warm_up_s), value_parser = seconds, help_heading = "Measuring (criterion)")]
     warm_up_time: Option<f64>,
 
     #[command(flatten)]
@@ -297,6 +293,11 @@ enum Color {
     Auto,
     Always,
     Never,
+}
+
+/// A help text with the defaults of both paces.
+fn paced_help(text: &str, value: fn(&Pace) -> f64) -> String {
+    format!("{text} [default: {}, with --quick {}]", value(&FULL), value(&QUICK))
 }
 
 fn rounds(text: &str) -> Result<u32, String> {

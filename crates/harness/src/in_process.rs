@@ -4,8 +4,11 @@
 //! They are no results: one process is one layout of memory, and noise cancels with nothing.
 
 use std::any::Any;
+use std::env;
+use std::fs;
 use std::panic::{self, AssertUnwindSafe};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,21 +23,22 @@ use crate::run::Ended;
 use crate::state;
 use crate::terminal::complain;
 
+/// How the panic of `println!` begins.
+const PRINTING: &str = "failed printing to std";
+
 /// Measures or profiles the one cell that `args` name.
 pub(crate) fn run(matrix: &Matrix, args: &Args) -> Result<Ended, Error> {
     let cell = the_one(matrix, args)?;
     // Criterion keeps what it measures. The next comparison of runs is not to meet it.
-    let home =
-        tempfile::tempdir().context("make a folder in", std::env::temp_dir(), "set TMPDIR")?;
+    let home = tempfile::tempdir().context("make a folder in", env::temp_dir(), "set TMPDIR")?;
+    end_when_nobody_reads(home.path().to_owned());
     let mut criterion = configured(args, home.path());
-    be_silent_when_nobody_reads();
     match panic::catch_unwind(AssertUnwindSafe(|| obey(&mut criterion, cell, args))) {
         Ok(Ok(())) => Ok(Ended::Well),
         Ok(Err(failure)) => {
             complain(&format!("{} failed: {failure}", cell.id));
             Ok(Ended::WithFailures)
         }
-        Err(panic) if is_about_printing(&*panic) => Ok(Ended::Well),
         Err(panic) => {
             complain(&format!(
                 "{} failed: panicked: {}",
@@ -135,24 +139,20 @@ fn measure(
 }
 
 /// The text of a panic, if it has one.
-fn text(panic: &(dyn Any + Send)) -> Option<&str> {
+fn text(panic: &dyn Any) -> Option<&str> {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied())
 }
 
-/// Whether a panic is that of `println!` for a reader that went away: criterion prints so, and a reader such as
-/// `head` has what it wants.
-fn is_about_printing(panic: &(dyn Any + Send)) -> bool {
-    text(panic).is_some_and(|text| text.starts_with("failed printing to std"))
-}
-
-fn be_silent_when_nobody_reads() {
+/// Has this process end without an error once a reader of its output went away: such as `head`, which has what it
+/// wants. Criterion panics there, and once more while that panic unwinds, which would abort the process.
+fn end_when_nobody_reads(home: PathBuf) {
     let others = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
-        let payload = info.payload();
-        let text = payload.downcast_ref::<String>().map(String::as_str);
-        if !text.is_some_and(|text| text.starts_with("failed printing to std")) {
-            others(info);
+        if text(info.payload()).is_some_and(|text| text.starts_with(PRINTING)) {
+            let _at_worst_it_stays = fs::remove_dir_all(&home);
+            process::exit(0);
         }
+        others(info);
     }));
 }

@@ -181,7 +181,7 @@ fn act(build: Build, mut matrix: Matrix, args: &Args) -> Result<Ended, Error> {
 /// Prints what was measured, and where it is shown.
 fn conclude(run: &Run, cells: &[&Cell], page: &Path, args: &Args) {
     let page = format!("Page: {}\n", page.display());
-    let noise = table::noise_line(run).map(|line| format!("{line}\n")).unwrap_or_default();
+    let noise = table::noise_line(&run.noise).map(|line| format!("{line}\n")).unwrap_or_default();
     if args.report.output_format == Some(OutputFormat::Bencher) {
         // Standard output is for the program that reads this format.
         complain(format!("{noise}{page}").trim_end());

@@ -4,10 +4,13 @@ use std::io::{IsTerminal, stderr};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use report::record::Run;
+use report::record::Noise;
 
 use crate::table;
 use crate::terminal::{complain, takes_escapes};
+
+/// Of fewer samples nothing is said: one that is noisy would be much.
+const FEW_SAMPLES: u64 = 100;
 
 /// The time between two lines about noise.
 const NOISE_PAUSE: Duration = Duration::from_secs(60);
@@ -86,15 +89,20 @@ pub(crate) struct NoiseWatch {
 }
 
 impl NoiseWatch {
-    /// Says how noisy `run` has been, if that is much and was not said just now.
-    pub(crate) fn look(&mut self, run: &Run, progress: &Progress) {
-        if self.said.is_some_and(|said| said.elapsed() < NOISE_PAUSE) {
-            return;
-        }
-        if let Some(line) = table::noise_line(run).filter(|_| table::is_noisy(run)) {
+    /// Says how noisy a run has been, if that is much and was not said just now.
+    pub(crate) fn look(&mut self, noise: &Noise, progress: &Progress) {
+        if let Some(line) = self.line(noise, Instant::now()) {
             progress.say(&line);
-            self.said = Some(Instant::now());
         }
+    }
+
+    fn line(&mut self, noise: &Noise, now: Instant) -> Option<String> {
+        let is_too_soon = self.said.is_some_and(|said| now.duration_since(said) < NOISE_PAUSE);
+        if is_too_soon || noise.samples < FEW_SAMPLES || !table::is_noisy(noise) {
+            return None;
+        }
+        self.said = Some(now);
+        table::noise_line(noise)
     }
 }
 
@@ -113,5 +121,23 @@ pub(crate) fn minutes(duration: Duration) -> String {
     match seconds / 60 {
         0 => format!("{seconds} s"),
         minutes => format!("{minutes} min {} s", seconds % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn noise_is_said_once_a_minute_and_only_if_it_is_much() {
+        let noise = |samples, noisy_samples| Noise { samples, noisy_samples, ..Noise::default() };
+        let start = Instant::now();
+        let mut watch = NoiseWatch::default();
+        assert_eq!(watch.line(&noise(99, 99), start), None);
+        assert_eq!(watch.line(&noise(1000, 40), start), None);
+        assert!(watch.line(&noise(1000, 120), start).unwrap().contains("12 %"));
+        assert_eq!(watch.line(&noise(2000, 2000), start + Duration::from_secs(59)), None);
+        let later = watch.line(&noise(2000, 400), start + Duration::from_secs(60));
+        assert!(later.unwrap().contains("20 %"));
     }
 }

@@ -10,7 +10,7 @@ use std::fs;
 use std::hint;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -113,8 +113,10 @@ fn check_compared(home: &Path, ids: &[&str], report: &ReportArgs) -> Result<(), 
 fn check_home(home: &Path, ids: &[&str], name: Option<&str>) -> Result<(), Error> {
     const REMEDY: &str = "criterion's report and baselines go there: make room or rights, name another folder with \
                           CRITERION_HOME, or do without (--discard-baseline --noplot)";
-    fs::create_dir_all(home).context("create", home, REMEDY)?;
-    tempfile::tempfile_in(home).context("write in", home, REMEDY)?;
+    // Nothing is made yet: it may be something else that keeps the run from beginning.
+    let path = path::absolute(home).context("find", home, REMEDY)?;
+    let there = path.ancestors().find(|folder| folder.exists()).unwrap_or(&path);
+    tempfile::tempfile_in(there).context("create a file for", home, REMEDY)?;
     let folders = |id: &str| {
         let folder = home.join(id);
         let own = ["new", "report"].map(|own| folder.join(own));

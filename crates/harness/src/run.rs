@@ -29,7 +29,6 @@ use crate::progress::{NoiseWatch, Progress, minutes};
 use crate::protocol::{Done, Message, Order};
 use crate::replay;
 use crate::spent::{Part, Spent};
-use crate::table::noise_line;
 use crate::terminal::{complain, say};
 use crate::turns::{self, Entrant, Outcome, Table};
 
@@ -44,9 +43,6 @@ const HAND_OVER_S: f64 = 0.000_06;
 
 /// Seconds that criterion's report of a cell takes, once a run.
 const REPORT_S: f64 = 0.1;
-
-/// How often the noise is told of while it is measured.
-const NOISE_EVERY: Duration = Duration::from_secs(60);
 
 /// The part of the machine's free memory that the contenders of a row may take together.
 const MEMORY_PART: f64 = 0.8;
@@ -252,7 +248,6 @@ fn rounds(
     announce(matrix, folder, &rows, left);
     let mut table = Table { settings: &settings, interrupted, random: random(), spent };
     let mut standard = Standard::default();
-    let mut said = Instant::now();
     let mut progress = Progress::new(left);
     let mut noise = NoiseWatch::default();
     for round in 0..settings.rounds {
@@ -295,15 +290,9 @@ fn rounds(
                     progress.end();
                 }
                 folder.add(row_index, outcomes, &standard)?;
-                noise.look(&folder.run, &progress);
+                noise.look(&folder.run.noise, &progress);
                 table.spent.add(Part::Keeping, since);
                 table.spent.pour(&mut folder.run.spent_s);
-                if said.elapsed() >= NOISE_EVERY
-                    && let Some(line) = noise_line(&folder.run)
-                {
-                    progress.say(&line);
-                    said = Instant::now();
-                }
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
-use report::record::{Cell, Interval, Run, StateGroup, Status, StrategyInfo, Verdict};
+use report::record::{Cell, Interval, Noise, Run, StateGroup, Status, StrategyInfo, Verdict};
 
 /// The columns of text that a strategy takes at the least, with its padding.
 const COLUMN: usize = 14;
@@ -171,8 +171,7 @@ fn states(groups: &[StateGroup]) -> String {
 }
 
 /// How noisy a run was, in parts of what was measured: samples that were noisy, and pieces that were preempted.
-fn noise_parts(run: &Run) -> (f64, f64) {
-    let noise = &run.noise;
+fn noise_parts(noise: &Noise) -> (f64, f64) {
     let part = |count: u64, of: u64| count as f64 / of.max(1) as f64;
     (
         part(noise.noisy_samples, noise.samples),
@@ -181,14 +180,14 @@ fn noise_parts(run: &Run) -> (f64, f64) {
 }
 
 /// Whether a run is so noisy that something should be done.
-pub(crate) fn is_noisy(run: &Run) -> bool {
-    let (noisy, preempted) = noise_parts(run);
+pub(crate) fn is_noisy(noise: &Noise) -> bool {
+    let (noisy, preempted) = noise_parts(noise);
     f64::max(noisy, preempted) > MUCH_NOISE
 }
 
 /// How noisy a run was, and what to do if that is much; nothing where it was quiet.
-pub(crate) fn noise_line(run: &Run) -> Option<String> {
-    let (noisy, preempted) = noise_parts(run);
+pub(crate) fn noise_line(noise: &Noise) -> Option<String> {
+    let (noisy, preempted) = noise_parts(noise);
     if f64::max(noisy, preempted) < SOME_NOISE {
         return None;
     }
@@ -197,7 +196,7 @@ pub(crate) fn noise_line(run: &Run) -> Option<String> {
         100.0 * noisy,
         100.0 * preempted
     );
-    line += if is_noisy(run) {
+    line += if is_noisy(noise) {
         ": something else uses this machine. Close what runs beside the benchmark, take more rounds (--rounds N), or \
          measure on another machine."
     } else {
@@ -248,5 +247,90 @@ mod tests {
     fn numbers_have_about_three_digits() {
         let texts = [0.0123, 0.31, 1.0, 9.996, 28.04, 35_000.4].map(short);
         assert_eq!(texts, ["0.012", "0.31", "1.00", "10.0", "28.0", "35000"]);
+    }
+
+    /// A cell of `pool` with these rounds: ten nanoseconds, and half of System's time.
+    fn measured(rounds: usize) -> Cell {
+        let interval = |median: f64| Interval { median, lo: 0.9 * median, hi: 1.1 * median };
+        Cell {
+            id: "pair/pool/64".into(),
+            workload: "pair".into(),
+            strategy: "pool".into(),
+            parameter: "64".into(),
+            status: Status::Measured,
+            reason: None,
+            last_output: None,
+            ns_per_op: Some(interval(10.0)),
+            rounds_ns_per_op: vec![10.0; rounds],
+            ratio_to_system: Some(interval(0.5)),
+            rounds_ratio: vec![Some(0.5); rounds],
+            state_groups: Vec::new(),
+            notes: Vec::new(),
+            noise_floor: None,
+            verdict: None,
+            ops: None,
+            checksum: None,
+            retaken_samples: 0,
+            noisy_samples: 0,
+            preempted_samples: 0,
+            samples_ns_per_op: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_verdict_is_a_mark_and_one_round_has_none() {
+        let text = |verdict, rounds| {
+            let cell = Cell { verdict, ..measured(rounds) };
+            cell_text(&cell, &mut Notes::default())
+        };
+        assert_eq!(text(Some(Verdict::Faster), 2), "▼ 0.50\n0.45–0.55");
+        assert_eq!(text(Some(Verdict::Slower), 2), "▲ 0.50\n0.45–0.55");
+        assert_eq!(text(Some(Verdict::Same), 2), "= 0.50\n0.45–0.55");
+        assert_eq!(text(Some(Verdict::Undecided), 2), "? 0.50\n0.45–0.55");
+        assert_eq!(text(None, 2), "0.50\n0.45–0.55");
+        assert_eq!(text(Some(Verdict::Faster), 1), "0.50");
+        let system = Cell { strategy: "system".into(), ..measured(1) };
+        assert_eq!(cell_text(&system, &mut Notes::default()), "10.0 ns");
+    }
+
+    #[test]
+    fn states_and_notes_stand_under_the_table_and_what_a_row_shares_is_said_once() {
+        let group = |state, ns_per_op| StateGroup { states: vec![state], ns_per_op };
+        let pool = Cell {
+            state_groups: vec![group(0, 57.0), group(1, 71.0)],
+            notes: vec!["Measured apart.".into()],
+            ..measured(4)
+        };
+        let bump = Cell { id: "pair/bump/64".into(), state_groups: Vec::new(), ..pool.clone() };
+        let mut notes = Notes::default();
+        assert_eq!(cell_text(&pool, &mut notes), "0.50 [1] [2]\n0.45–0.55");
+        assert_eq!(cell_text(&bump, &mut notes), "0.50 [1]\n0.45–0.55");
+        assert_eq!(
+            notes.0,
+            ["pair 64: Measured apart.", "pair/pool/64: two states: 57.0 ns and 71.0 ns"]
+        );
+        let three = [group(0, 1.0), group(1, 2.0), group(2, 3.0)];
+        assert_eq!(states(&three), "three states: 1.00 ns, 2.00 ns and 3.00 ns");
+    }
+
+    #[test]
+    fn noise_is_said_in_parts_and_with_what_to_do_where_it_is_much() {
+        let line = |noisy_samples, preempted_samples| {
+            noise_line(&Noise {
+                samples: 900,
+                noisy_samples,
+                preempted_samples,
+                ..Noise::default()
+            })
+        };
+        assert_eq!(line(0, 0), None);
+        assert_eq!(line(5, 5), None);
+        let little = line(27, 0).unwrap();
+        assert_eq!(little, "3 % of the samples were noisy, 0 % of the pieces preempted.");
+        for (much, part) in [(line(108, 0), "12 %"), (line(0, 100), "10 %")] {
+            let much = much.unwrap();
+            assert!(much.contains(part) && much.contains("--rounds N"), "{much}");
+        }
+        assert_eq!(noise_line(&Noise::default()), None);
     }
 }

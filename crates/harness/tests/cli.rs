@@ -239,7 +239,13 @@ fn a_baseline_holds_the_samples_of_all_rounds_and_is_compared_with() {
         .zip(samples["iters"].as_array().unwrap())
         .map(|(ns, passes)| ns.as_f64().unwrap() / passes.as_f64().unwrap() / 1000.0)
         .collect();
-    assert_eq!(criterion.len(), 30);
+    // Pieces in which a thread was preempted are no samples.
+    assert!(
+        criterion.len() == ours.len() && ours.len() > 20,
+        "{} of {}",
+        criterion.len(),
+        ours.len()
+    );
     for (criterion, ours) in criterion.iter().zip(ours) {
         assert!((criterion - ours).abs() < 0.002 * ours, "{criterion} is not {ours}");
     }
