@@ -4,7 +4,7 @@ use std::fmt;
 use std::hint;
 use std::time::Instant;
 
-use strategy::{Checked, Plan, Role, Strategy, Unsupported};
+use strategy::{Block, Checked, Fixed, Plan, Role, Strategy, Unsupported};
 
 use crate::{Description, Failure, Measure, Stream, Tally, Workload};
 
@@ -51,6 +51,11 @@ pub struct Case {
     pub live_bytes: u64,
     /// The ratio of its time to System's, where it is known beforehand: for a harness that is tried on it.
     pub true_ratio: Option<f64>,
+    /// Where in this process the code is that this case is told from others by: of a strategy a function
+    /// that allocates, writes, reads and frees a block, of any other contender that which runs it. The
+    /// compiler makes one function of two with the same instructions, so two strategies with one address
+    /// are one piece of code under two names. It differs from one process to the next.
+    pub code: usize,
     /// Is worked out when it is asked for: every process of a run has all cases, and needs one answer.
     answer: Box<dyn Fn(Stream) -> Tally>,
     run: Box<Run>,
@@ -79,6 +84,7 @@ impl Case {
             threads: 1,
             live_bytes: 0,
             true_ratio: None,
+            code: code_of_run(&run),
             answer: Box::new(answer),
             run: Box::new(run),
             inspect: None,
@@ -105,7 +111,13 @@ impl Case {
             run,
         );
         let support = S::PROFILE.serves(&plan);
-        Self { support, inspect: Some(Box::new(inspect)), ..case }.planned(&plan)
+        Self { support, inspect: Some(Box::new(inspect)), ..case }.planned(&plan).told_by::<S>()
+    }
+
+    /// This case, with the [`code`](Self::code) of the strategy `S`, which does its work.
+    #[must_use]
+    pub fn told_by<S: Strategy>(self) -> Self {
+        Self { code: used::<S> as *const () as usize, ..self }
     }
 
     /// This case, with the threads and the live bytes of `plan`.
@@ -173,6 +185,27 @@ impl Case {
 fn live_bytes(plan: &Plan) -> u64 {
     let middle = plan.min_size.midpoint(plan.max_size);
     plan.live_blocks.saturating_mul(middle).max(plan.max_size) as u64
+}
+
+/// Allocates, writes, reads and frees a block. It is not called: its address says whether the code of a
+/// strategy is its own, since all that a workload does with the strategy is made of the same parts.
+fn used<S: Strategy>(strategy: &S) -> Result<u64, Failure> {
+    Ok(Block::new(strategy, Fixed::<64, 8>, 0)?.stamp())
+}
+
+/// The address of the code of `run`.
+fn code_of_run<R>(_: &R) -> usize
+where
+    R: Fn(Stream, &mut Measure<'_>) -> Result<(), Failure>,
+{
+    /// Calls it: a function of its own for each type.
+    fn call<R>(run: &R, stream: Stream, measure: &mut Measure<'_>) -> Result<(), Failure>
+    where
+        R: Fn(Stream, &mut Measure<'_>) -> Result<(), Failure>,
+    {
+        run(stream, measure)
+    }
+    call::<R> as *const () as usize
 }
 
 impl fmt::Debug for Case {
