@@ -8,6 +8,7 @@
 mod hot;
 #[cfg(feature = "peers")]
 mod peers;
+mod self_check;
 
 use std::process::ExitCode;
 
@@ -23,7 +24,7 @@ fn main() -> ExitCode {
         "peers",
     ];
     let build = Build { features, tree: include_str!(concat!(env!("OUT_DIR"), "/tree.txt")) };
-    harness::main(build, cells, |_| {})
+    harness::main(build, cells, self_check::add)
 }
 
 /// The cells of a run.

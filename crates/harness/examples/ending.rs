@@ -51,12 +51,7 @@ ending!(Printing, "printing", || {
     }
 });
 ending!(Panicking, "panicking", || panic!("{}", "\u{1b}[31mp".repeat(4 << 20)));
-ending!(Forking, "forking", || {
-    // It is told apart from other processes by how long it sleeps, which the test chooses.
-    let seconds = env::var("LD_HEAPMARK_TEST_SLEEP").unwrap_or_else(|_| "60".into());
-    let child = Command::new("sleep").arg(seconds).stdin(Stdio::null()).spawn();
-    child.expect("every system has `sleep`");
-});
+ending!(Forking, "forking", leave_a_child);
 ending!(Sleeping, "sleeping", || thread::sleep(Duration::from_secs(3600)));
 ending!(OnceTerminated, "once-terminated", || {
     // Only one process of all finds that it is the first.
@@ -65,6 +60,14 @@ ending!(OnceTerminated, "once-terminated", || {
         signal_oneself("TERM");
     }
 });
+
+#[expect(clippy::zombie_processes, reason = "what outlives its cell is what the test is about")]
+fn leave_a_child() {
+    // It is told apart from other processes by how long it sleeps, which the test chooses.
+    let seconds = env::var("LD_HEAPMARK_TEST_SLEEP").unwrap_or_else(|_| "60".into());
+    let child = Command::new("sleep").arg(seconds).stdin(Stdio::null()).spawn();
+    child.expect("every system has `sleep`");
+}
 
 fn signal_oneself(signal: &str) {
     let sent = Command::new("kill").args(["-s", signal, &process::id().to_string()]).status();

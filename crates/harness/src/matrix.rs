@@ -110,9 +110,24 @@ impl Matrix {
         self.contradiction.get_or_insert(line);
     }
 
-    /// What makes this no matrix, if anything does: a name that stands for two things.
+    /// What makes this no matrix, if anything does: a name that stands for two things, or a control that is no copy.
     pub(crate) fn check(&self) -> Result<(), String> {
-        self.contradiction.clone().map_or(Ok(()), Err)
+        if let Some(contradiction) = &self.contradiction {
+            return Err(contradiction.clone());
+        }
+        for row in &self.rows {
+            let code = |role| row.cells.iter().find(|c| c.role() == role).map(|c| c.case.code);
+            let reference = code(Role::Reference);
+            if reference.is_some() && reference == code(Role::SameAgain) {
+                return Err(format!(
+                    "in the row {} {} the compiler has made one function of the reference and its second name, whose distance \
+                     would not show what the place of code in memory does; let them differ by \
+                     `strategy::kept_apart`",
+                    row.workload, row.parameter
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// The cell with this id.

@@ -78,7 +78,7 @@ impl Verdicts {
 
 /// Writes what `folder`, a run of the self-check's `matrix`, shows, and returns it as a text.
 pub(crate) fn write(matrix: &Matrix, folder: &Folder) -> Result<String, Error> {
-    let truths = matrix.cells().map(|cell| None::<f64>.filter(|_| cell.index == 0)); // TRUTH
+    let truths = matrix.cells().map(|cell| cell.case.true_ratio);
     let cells: Vec<_> = folder.cells().zip(truths).collect();
     let check = check(&cells);
     let path = folder.path().join(FILE);

@@ -5,7 +5,7 @@ use std::alloc::Layout;
 use arrayvec::ArrayVec;
 use rand::RngExt;
 use std::mem::ManuallyDrop;
-use strategy::{Block, Compact, Plan, Reset, Strategy, escape};
+use strategy::{Block, Compact, Plan, Reset, Strategy, escape, kept_apart};
 use strategy_bump::Bump;
 use strategy_limit::Cursor;
 use workloads::{Case, Contender, Description, Failure, Measure, Stream, Tally, Workload, stamp};
@@ -97,18 +97,17 @@ const FRESH: Description = Description {
 };
 
 /// Adds an arena to both rows.
-fn arena<A: Arena>(visitor: &mut Visitor<'_>, contender: Contender) {
+fn arena<A: Arena + 'static>(visitor: &mut Visitor<'_>, contender: Contender) {
     let size = size_of::<Value>().to_string();
-    for (description, run) in
-        [(TYPED, typed::<A> as fn(Stream, &mut Measure<'_>) -> _), (FRESH, fresh::<A>)]
-    {
-        let case = Case::new(description, size.clone(), contender, answer, run);
+    let typed = Case::new(TYPED, size.clone(), contender, answer, typed::<A>);
+    let fresh = Case::new(FRESH, size, contender, answer, fresh::<A>);
+    for case in [typed, fresh] {
         visitor(FAMILY, case.planned(&Plan::of(Layout::new::<Value>()).live(VALUES)));
     }
 }
 
 pub(crate) fn visit(visitor: &mut Visitor<'_>) {
-    arena::<Boxes>(visitor, SYSTEM);
+    arena::<Boxes<0>>(visitor, SYSTEM);
     #[cfg(feature = "others")]
     {
         use crate::contenders::{BumpScope, BumpScopeArena, BumpaloArena};
@@ -116,7 +115,7 @@ pub(crate) fn visit(visitor: &mut Visitor<'_>) {
         arena::<BumpScopeArena>(visitor, Contender::of::<BumpScope>());
     }
     arena::<Bump>(visitor, Contender::of::<Bump>());
-    arena::<Boxes>(visitor, SYSTEM_AGAIN);
+    arena::<Boxes<1>>(visitor, SYSTEM_AGAIN);
     arena::<Cursor>(visitor, Contender::of::<Cursor>());
 
     let mut row = Row { family: FAMILY, work: Layouts, visitor };
@@ -131,10 +130,10 @@ pub(crate) fn visit(visitor: &mut Visitor<'_>) {
     row.strategy::<Cursor>();
 }
 
-/// No arena: a box of System's for each value.
-struct Boxes;
+/// No arena: a box of System's for each value. Each `COPY` is code of its own.
+struct Boxes<const COPY: u32>;
 
-impl Arena for Boxes {
+impl<const COPY: u32> Arena for Boxes<COPY> {
     type Kept<'a> = Box<Value>;
 
     fn fresh() -> Self {
@@ -143,6 +142,7 @@ impl Arena for Boxes {
 
     #[inline]
     fn keep(&self, value: Value) -> Box<Value> {
+        kept_apart::<COPY>();
         Box::new(value)
     }
 

@@ -3,7 +3,7 @@
 use std::alloc::Layout;
 use std::mem::MaybeUninit;
 
-use strategy::{Allocator, Plan, Refused, Role, escape};
+use strategy::{Allocator, Plan, Refused, Role, escape, kept_apart};
 use strategy_limit::with_buffer;
 use strategy_raii::{BufferPool, ManagedBuffer, OutOfMemory, Raii, SharedBufferPool};
 use workloads::{Case, Contender, Description, Failure, Measure, Stream, Tally, stamp};
@@ -140,7 +140,7 @@ const RAW: Contender = Contender {
 };
 
 pub(crate) fn visit(visitor: &mut Visitor<'_>) {
-    contender(visitor, SYSTEM, boxed);
+    contender(visitor, SYSTEM, boxed::<0>);
     #[cfg(feature = "others")]
     contender(visitor, crate::contenders::OPOOL, crate::contenders::buffers);
     contender(visitor, Contender::of::<Raii>(), || {
@@ -163,7 +163,7 @@ pub(crate) fn visit(visitor: &mut Visitor<'_>) {
             Ok(messages.pass_through(index, &mut buffer))
         }
     });
-    contender(visitor, SYSTEM_AGAIN, boxed);
+    contender(visitor, SYSTEM_AGAIN, boxed::<1>);
     contender(visitor, LIMIT, kept);
     contender(visitor, RAW, || {
         |index, messages: &mut Messages| {
@@ -184,9 +184,10 @@ fn refused(_: OutOfMemory) -> Refused {
     Refused { layout: buffer() }
 }
 
-/// A box of the standard library for each buffer.
-fn boxed() -> impl FnMut(u64, &mut Messages) -> Result<u64, Failure> + 'static {
+/// A box of the standard library for each buffer. Each `COPY` is code of its own.
+fn boxed<const COPY: u32>() -> impl FnMut(u64, &mut Messages) -> Result<u64, Failure> + 'static {
     |index, messages: &mut Messages| {
+        kept_apart::<COPY>();
         let mut buffer = Box::<[u8]>::new_uninit_slice(BYTES);
         Ok(messages.pass_through(index, &mut *buffer))
     }

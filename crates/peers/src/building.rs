@@ -4,7 +4,7 @@ use std::alloc::Layout;
 use std::ops::Deref;
 
 use buffers::building;
-use strategy::{Plan, Refused, escape};
+use strategy::{Plan, Refused, escape, kept_apart};
 use workloads::{Case, Contender, Description, Failure, Measure, Stream, Tally, stamp};
 
 use crate::Visitor;
@@ -83,12 +83,15 @@ fn refused<E>(_: E) -> Failure {
     Refused { layout: array() }.into()
 }
 
-fn collected(array: u64) -> Result<Vec<u64>, Failure> {
+/// A vector of the standard library. Each `COPY` is code of its own.
+#[inline]
+fn collected<const COPY: u32>(array: u64) -> Result<Vec<u64>, Failure> {
+    kept_apart::<COPY>();
     Ok((0..VALUES).map(|index| value(array, index)).collect())
 }
 
 pub(crate) fn visit(visitor: &mut Visitor<'_>) {
-    contender(visitor, SYSTEM, collected);
+    contender(visitor, SYSTEM, collected::<0>);
     contender(visitor, PUSHED, |array| {
         let mut values = Vec::with_capacity(VALUES);
         for index in 0..VALUES {
@@ -106,5 +109,5 @@ pub(crate) fn visit(visitor: &mut Visitor<'_>) {
         let array_of = building::boxed_array::<u64, VALUES>().map_err(refused)?;
         Ok(array_of.from_fn(|index| value(array, index)))
     });
-    contender(visitor, SYSTEM_AGAIN, collected);
+    contender(visitor, SYSTEM_AGAIN, collected::<1>);
 }

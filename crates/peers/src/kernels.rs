@@ -1,7 +1,7 @@
 //! Loops over vectors: what alignment and the instruction set buy, against what one core can read.
 
 use bytemuck::Pod;
-use strategy::{Plan, escape};
+use strategy::{Plan, escape, kept_apart};
 use strategy_simd::AlignedBuffer;
 use strategy_simd::kernels::{self, InstructionSet, Kernels};
 use workloads::{COOKIE, Case, Contender, Description, Measure, Stream, Tally, stamp};
@@ -110,7 +110,9 @@ fn aligned<T: From<u8>>(vector: usize, len: usize) -> AlignedBuffer<T> {
     AlignedBuffer::from_fn(len, |index| element(vector, index).into())
 }
 
-fn iterated_dot(vectors: &[Vec<f32>], _: Known) -> u64 {
+/// An iterator of the standard library over the products. Each `COPY` is code of its own.
+fn iterated_dot<const COPY: u32>(vectors: &[Vec<f32>], _: Known) -> u64 {
+    kept_apart::<COPY>();
     exact(vectors[0].iter().zip(&vectors[1]).map(|(a, b)| a * b).sum::<f32>())
 }
 
@@ -120,7 +122,9 @@ fn exact(sum: impl Into<f64>) -> u64 {
     if sum.fract() == 0.0 { sum as u64 } else { u64::MAX }
 }
 
-fn iterated_sum(vectors: &[Vec<u8>], _: Known) -> u64 {
+/// An iterator of the standard library over the bytes. Each `COPY` is code of its own.
+fn iterated_sum<const COPY: u32>(vectors: &[Vec<u8>], _: Known) -> u64 {
+    kept_apart::<COPY>();
     vectors[0].iter().map(|&byte| u64::from(byte)).sum()
 }
 
@@ -142,7 +146,7 @@ pub(crate) fn visit(visitor: &mut Visitor<'_>) {
     let sets: Vec<_> = sets.collect();
 
     let dot = (DOT, 2);
-    contender(visitor, dot, SYSTEM, plain, iterated_dot);
+    contender(visitor, dot, SYSTEM, plain, iterated_dot::<0>);
     #[cfg(feature = "others")]
     for (other, product) in crate::contenders::DOTS {
         contender(visitor, dot, other, aligned, move |v, _| exact(product(&v[0], &v[1])));
@@ -151,11 +155,11 @@ pub(crate) fn visit(visitor: &mut Visitor<'_>) {
     for &(simd, kernels) in &sets {
         contender(visitor, dot, simd, aligned, move |v, _| exact(kernels.dot(&v[0], &v[1])));
     }
-    contender(visitor, dot, SYSTEM_AGAIN, plain, iterated_dot);
+    contender(visitor, dot, SYSTEM_AGAIN, plain, iterated_dot::<1>);
     contender(visitor, dot, LIMIT, aligned::<f32>, only_read);
 
     let sum = (SUM, 1);
-    contender(visitor, sum, SYSTEM, plain, iterated_sum);
+    contender(visitor, sum, SYSTEM, plain, iterated_sum::<0>);
     #[cfg(feature = "others")]
     for (other, total) in crate::contenders::SUMS {
         contender(visitor, sum, other, aligned, move |v, _| total(&v[0]));
@@ -164,6 +168,6 @@ pub(crate) fn visit(visitor: &mut Visitor<'_>) {
     for &(simd, kernels) in &sets {
         contender(visitor, sum, simd, aligned, move |v, _| kernels.sum_bytes(&v[0]));
     }
-    contender(visitor, sum, SYSTEM_AGAIN, plain, iterated_sum);
+    contender(visitor, sum, SYSTEM_AGAIN, plain, iterated_sum::<1>);
     contender(visitor, sum, LIMIT, aligned::<u8>, only_read);
 }

@@ -11,7 +11,8 @@ use crate::Visitor;
 /// System as a contender, for work that needs no strategy.
 pub(crate) const SYSTEM: Contender = Contender::of::<System>();
 
-/// System under its second name.
+/// System under its second name. What stands for it is System's code as a copy of its own, by
+/// [`kept_apart`](strategy::kept_apart).
 pub(crate) const SYSTEM_AGAIN: Contender = Contender::of::<SystemAgain>();
 
 /// The least code, for work that needs no strategy.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use buffers::{LocalBuffer, SharedBuffer};
-use strategy::{Plan, escape};
+use strategy::{Plan, escape, kept_apart};
 use workloads::{Case, Contender, Description, Measure, Stream, Tally, stamp};
 
 use crate::Visitor;
@@ -113,14 +113,18 @@ pub(crate) const HANDLES_ROW: (Description, &str, usize) = (HANDLE, "4096", BYTE
 /// The row of parts.
 pub(crate) const SLICES_ROW: (Description, &str, usize) = (SLICE, "64-of-4096", PART);
 
-fn copied(visitor: &mut Visitor<'_>, by: Contender) {
-    let copy = |buffer: &Vec<u8>, part| Box::<[u8]>::from(&buffer[part]);
+/// Adds a contender that copies the bytes. Each `COPY` is code of its own.
+fn copied<const COPY: u32>(visitor: &mut Visitor<'_>, by: Contender) {
+    let copy = |buffer: &Vec<u8>, part| {
+        kept_apart::<COPY>();
+        Box::<[u8]>::from(&buffer[part])
+    };
     contender(visitor, HANDLES_ROW, by, |bytes| bytes, copy);
     contender(visitor, SLICES_ROW, by, |bytes| bytes, copy);
 }
 
 pub(crate) fn visit(visitor: &mut Visitor<'_>) {
-    copied(visitor, SYSTEM);
+    copied::<0>(visitor, SYSTEM);
     contender(visitor, HANDLES_ROW, ARC, Arc::<[u8]>::from, |all, _| all.clone());
     contender(visitor, HANDLES_ROW, RC, Rc::<[u8]>::from, |all, _| all.clone());
     contender(visitor, SLICES_ROW, ARC, Arc::<[u8]>::from, |all, part| Part(all.clone(), part));
@@ -131,5 +135,5 @@ pub(crate) fn visit(visitor: &mut Visitor<'_>) {
     contender(visitor, HANDLES_ROW, LOCAL, LocalBuffer::from, |all, _| all.clone());
     contender(visitor, SLICES_ROW, SHARED, SharedBuffer::from, |all, part| all.slice(part));
     contender(visitor, SLICES_ROW, LOCAL, LocalBuffer::from, |all, part| all.slice(part));
-    copied(visitor, SYSTEM_AGAIN);
+    copied::<1>(visitor, SYSTEM_AGAIN);
 }

@@ -99,7 +99,9 @@ where
             measure,
         )
     };
-    Case::new(description, SIZE.to_string(), Contender::of::<S>(), all_pairs, run).planned(&plan(2))
+    Case::new(description, SIZE.to_string(), Contender::of::<S>(), all_pairs, run)
+        .planned(&plan(2))
+        .told_by::<S>()
 }
 
 /// A thread that allocates and one that frees.
@@ -110,7 +112,9 @@ where
     let plan = plan(UNDER_WAY * BATCH);
     let run = move |_: Stream, measure: &mut Measure<'_>| handed_over(&S::new(&plan)?, measure);
     let all = |_: Stream| (0..BATCHES * BATCH as u64).map(stamp).collect();
-    Case::new(REMOTE, SIZE.to_string(), Contender::of::<S>(), all, run).planned(&plan)
+    Case::new(REMOTE, SIZE.to_string(), Contender::of::<S>(), all, run)
+        .planned(&plan)
+        .told_by::<S>()
 }
 
 impl OwnStacks {

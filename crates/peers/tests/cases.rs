@@ -79,6 +79,22 @@ fn every_row_can_be_judged() {
     }
 }
 
+/// In the profile of the benches it also says that the compiler has not made one of the two.
+#[test]
+fn what_stands_for_system_again_is_a_copy_of_its_own() {
+    let mut codes = BTreeMap::<_, Vec<_>>::new();
+    for (_, case) in cases() {
+        if [Role::Reference, Role::SameAgain].contains(&case.contender.role) {
+            let row = (case.description.name, case.parameter.clone());
+            codes.entry(row).or_default().push(case.code);
+        }
+    }
+    for (row, codes) in codes {
+        let [reference, again] = codes[..] else { panic!("{row:?}: {codes:?}") };
+        assert_ne!(reference, again, "{row:?}: one piece of code under two names");
+    }
+}
+
 /// A name stands for one contender: the page shows what it is once.
 #[test]
 fn a_name_says_the_same_everywhere() {

@@ -2,7 +2,8 @@
 
 mod controls;
 
-pub use controls::{SystemAgain, SystemSingleThread};
+use controls::SYSTEM;
+pub use controls::{Copied, SystemAgain, SystemCopy, SystemSingleThread};
 
 use strategy::{BuildError, FromGlobal, Plan, Profile, Role, StaticGlobal, Strategy};
 
@@ -11,8 +12,8 @@ use strategy::{BuildError, FromGlobal, Plan, Profile, Role, StaticGlobal, Strate
 pub struct System;
 
 impl StaticGlobal for System {
-    type Global = std::alloc::System;
-    const GLOBAL: &'static std::alloc::System = &std::alloc::System;
+    type Global = Copied<SYSTEM>;
+    const GLOBAL: &'static Self::Global = &Copied;
 }
 
 impl Strategy for System {
@@ -38,7 +39,7 @@ mod tests {
 
     use strategy::{Block, Plan, Strategy};
 
-    use super::{System, SystemAgain, SystemSingleThread};
+    use super::{System, SystemAgain, SystemCopy, SystemSingleThread};
 
     fn keeps_its_stamp<S: Strategy>() {
         let strategy = S::new(&Plan::default()).unwrap();
@@ -52,5 +53,6 @@ mod tests {
         keeps_its_stamp::<System>();
         keeps_its_stamp::<SystemAgain>();
         keeps_its_stamp::<SystemSingleThread>();
+        keeps_its_stamp::<SystemCopy<0>>();
     }
 }

@@ -31,6 +31,7 @@
 //! }
 //! ```
 
+mod apart;
 mod block;
 mod checked;
 pub mod contract;
@@ -46,6 +47,7 @@ mod table;
 
 pub use allocator_api2::alloc::{AllocError, Allocator};
 
+pub use apart::kept_apart;
 pub use block::{Block, Zeroed, escape};
 pub use checked::{Checked, CheckedHandle};
 pub use error::{BuildError, Refused, Unsupported};

@@ -1,8 +1,10 @@
 //! A workload in the hands of one contender: all that a cell needs.
 
 use std::fmt;
+use std::hint;
+use std::time::Instant;
 
-use strategy::{Checked, Plan, Role, Strategy, Unsupported};
+use strategy::{Block, Checked, Fixed, Plan, Role, Strategy, Unsupported};
 
 use crate::{Description, Failure, Measure, Stream, Tally, Workload};
 
@@ -47,6 +49,13 @@ pub struct Case {
     /// their sizes, and at least the largest block. An estimate: it decides how long a contender's caches
     /// need to come back, and no figure.
     pub live_bytes: u64,
+    /// The ratio of its time to System's, where it is known beforehand: for a harness that is tried on it.
+    pub true_ratio: Option<f64>,
+    /// Where in this process the code is that this case is told from others by: of a strategy a function
+    /// that allocates, writes, reads and frees a block, of any other contender that which runs it. The
+    /// compiler makes one function of two with the same instructions, so two strategies with one address
+    /// are one piece of code under two names. It differs from one process to the next.
+    pub code: usize,
     /// Is worked out when it is asked for: every process of a run has all cases, and needs one answer.
     answer: Box<dyn Fn(Stream) -> Tally>,
     run: Box<Run>,
@@ -74,6 +83,8 @@ impl Case {
             reserves_bytes: 0,
             threads: 1,
             live_bytes: 0,
+            true_ratio: None,
+            code: code_of_run(&run),
             answer: Box::new(answer),
             run: Box::new(run),
             inspect: None,
@@ -100,13 +111,47 @@ impl Case {
             run,
         );
         let support = S::PROFILE.serves(&plan);
-        Self { support, inspect: Some(Box::new(inspect)), ..case }.planned(&plan)
+        Self { support, inspect: Some(Box::new(inspect)), ..case }.planned(&plan).told_by::<S>()
+    }
+
+    /// This case, with the [`code`](Self::code) of the strategy `S`, which does its work.
+    #[must_use]
+    pub fn told_by<S: Strategy>(self) -> Self {
+        Self { code: used::<S> as *const () as usize, ..self }
     }
 
     /// This case, with the threads and the live bytes of `plan`.
     #[must_use]
     pub fn planned(self, plan: &Plan) -> Self {
         Self { threads: plan.threads, live_bytes: live_bytes(plan), ..self }
+    }
+
+    /// This case as one of which it is known that it takes System's time.
+    #[must_use]
+    pub fn same_as_system(self) -> Self {
+        Self { true_ratio: Some(1.0), ..self }
+    }
+
+    /// This case in the hands of `contender`, made slower by a part of its time, in per cent: after the passes of each call
+    /// it spins until their time is over by so much.
+    #[must_use]
+    pub fn slowed(self, contender: Contender, percent: u32) -> Self {
+        let ratio = 1.0 + f64::from(percent) / 100.0;
+        let run = self.run;
+        let slowed = move |stream: Stream, measure: &mut Measure<'_>| {
+            run(stream, &mut |passes| {
+                measure(&mut |count| {
+                    let start = Instant::now();
+                    let tally = passes(count)?;
+                    let over = start.elapsed().mul_f64(ratio);
+                    while start.elapsed() < over {
+                        hint::spin_loop();
+                    }
+                    Ok(tally)
+                })
+            })
+        };
+        Self { contender, true_ratio: Some(ratio), run: Box::new(slowed), inspect: None, ..self }
     }
 
     /// What one pass over `stream` must return.
@@ -140,6 +185,27 @@ impl Case {
 fn live_bytes(plan: &Plan) -> u64 {
     let middle = plan.min_size.midpoint(plan.max_size);
     plan.live_blocks.saturating_mul(middle).max(plan.max_size) as u64
+}
+
+/// Allocates, writes, reads and frees a block. It is not called: its address says whether the code of a
+/// strategy is its own, since all that a workload does with the strategy is made of the same parts.
+fn used<S: Strategy>(strategy: &S) -> Result<u64, Failure> {
+    Ok(Block::new(strategy, Fixed::<64, 8>, 0)?.stamp())
+}
+
+/// The address of the code of `run`.
+fn code_of_run<R>(_: &R) -> usize
+where
+    R: Fn(Stream, &mut Measure<'_>) -> Result<(), Failure>,
+{
+    /// Calls it: a function of its own for each type.
+    fn call<R>(run: &R, stream: Stream, measure: &mut Measure<'_>) -> Result<(), Failure>
+    where
+        R: Fn(Stream, &mut Measure<'_>) -> Result<(), Failure>,
+    {
+        run(stream, measure)
+    }
+    call::<R> as *const () as usize
 }
 
 impl fmt::Debug for Case {

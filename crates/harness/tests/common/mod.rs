@@ -76,7 +76,11 @@ impl Bench {
 /// An example that Cargo builds beside the tests.
 pub fn program(name: &str) -> PathBuf {
     let program = env::current_exe().unwrap();
-    program.ancestors().nth(2).unwrap().join("examples").join(name)
+    let program = program.ancestors().nth(2).unwrap().join("examples").join(name);
+    // `cargo test --test cli` does not build it, and `cargo test -p harness` does.
+    let there = program.exists();
+    assert!(there, "`cargo build -p harness --examples` makes {}", program.display());
+    program
 }
 
 pub fn text(bytes: &[u8]) -> String {
