@@ -6,7 +6,7 @@ use core::mem::ManuallyDrop;
 use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
 
-use crate::{Allocator, Refused, Shape, Strategy};
+use crate::{AllocError, Allocator, BlockError, Misserved, Refused, Shape, Strategy};
 
 /// The distance of the stamps of a block that carries one only, at its start.
 const ONLY_FIRST: usize = usize::MAX;
@@ -41,8 +41,8 @@ const STAMP_BYTES: usize = size_of::<u64>();
 /// assert_eq!(block.stamp(), 7);
 /// ```
 pub struct Block<'a, S: Strategy + 'a, L: Shape = Layout, const STRIDE: usize = ONLY_FIRST> {
-    /// Came from `handle` with the layout of `shape` and is not freed. The bytes of every
-    /// stamp are initialized.
+    /// Came from `handle` with the layout of `shape`, keeps it ([`served`]) and is not freed. The bytes of
+    /// every stamp are initialized.
     pointer: NonNull<u8>,
     shape: L,
     handle: S::Handle<'a>,
@@ -53,9 +53,10 @@ impl<'a, S: Strategy, L: Shape> Block<'a, S, L> {
     ///
     /// # Errors
     ///
-    /// [`Refused`] if the strategy has no such block.
+    /// [`BlockError`] if the strategy has no such block, or serves one that is misaligned or too short, which
+    /// is left alone then.
     #[inline]
-    pub fn new(strategy: &'a S, shape: L, stamp: u64) -> Result<Self, Refused> {
+    pub fn new(strategy: &'a S, shape: L, stamp: u64) -> Result<Self, BlockError> {
         Self::stamped(strategy, shape, stamp)
     }
 }
@@ -65,21 +66,25 @@ impl<'a, S: Strategy, L: Shape, const STRIDE: usize> Block<'a, S, L, STRIDE> {
     ///
     /// # Errors
     ///
-    /// [`Refused`] if the strategy has no such block.
+    /// [`BlockError`] if the strategy has no such block, or serves one that is misaligned or too short, which
+    /// is left alone then.
     #[inline]
-    pub fn stamped(strategy: &'a S, shape: L, stamp: u64) -> Result<Self, Refused> {
+    pub fn stamped(strategy: &'a S, shape: L, stamp: u64) -> Result<Self, BlockError> {
         Self::stamped_by(strategy.handle(), shape, stamp)
     }
 
     /// As [`stamped`](Self::stamped), from a handle.
     #[inline]
-    pub(crate) fn stamped_by(handle: S::Handle<'a>, shape: L, stamp: u64) -> Result<Self, Refused> {
+    pub(crate) fn stamped_by(
+        handle: S::Handle<'a>,
+        shape: L,
+        stamp: u64,
+    ) -> Result<Self, BlockError> {
         let layout = shape.layout();
-        let Ok(memory) = handle.allocate(layout) else { return Err(Refused { layout }) };
-        let pointer = memory.cast::<u8>();
+        let pointer = served(handle.allocate(layout), layout)?;
         for_each_stamp::<STRIDE>(layout, |offset, bytes| {
-            // SAFETY: `offset + bytes <= layout.size()` by `for_each_stamp`, and the allocator
-            // returned at least that many writable bytes.
+            // SAFETY: `offset + bytes <= layout.size()` by `for_each_stamp`, and the allocator returned at
+            // least that many bytes (`served`), which are writable by its contract.
             let target = unsafe { pointer.add(offset) };
             // SAFETY: as above; `stamp` is a local of `STAMP_BYTES >= bytes` bytes.
             unsafe { target.copy_from_nonoverlapping(NonNull::from(&stamp.to_le()).cast(), bytes) };
@@ -143,6 +148,47 @@ impl<'a, S: Strategy + 'a, L: Shape, const STRIDE: usize> fmt::Debug for Block<'
     }
 }
 
+/// Where the block of `layout` is that an allocator returned: aligned, and at least as long.
+///
+/// It is tested at every call, so that a strategy that is right as long as somebody checks it is found out
+/// while it is measured. With a layout that is known at compile time this is one test of the address: 2
+/// instructions of the 144 of a pair on System, 3 of the 22 on the pool, whose own test of the length stands for
+/// the one here. One condition in the place of two, or an error that is not made out of line, made that 6 to 8.
+///
+/// # Errors
+///
+/// As [`Block::new`].
+#[inline(always)]
+fn served(
+    returned: Result<NonNull<[u8]>, AllocError>,
+    layout: Layout,
+) -> Result<NonNull<u8>, BlockError> {
+    let Ok(memory) = returned else { return Err(refused(layout)) };
+    if memory.len() < layout.size() {
+        return Err(misserved(memory, layout));
+    }
+    let pointer = memory.cast::<u8>();
+    if pointer.addr().get() & (layout.align() - 1) != 0 {
+        return Err(misserved(memory, layout));
+    }
+    Ok(pointer)
+}
+
+/// That there is no block of `layout`. Out of line, as what happens once.
+#[cold]
+#[inline(never)]
+fn refused(layout: Layout) -> BlockError {
+    BlockError::Refused(Refused { layout })
+}
+
+/// That `memory` is no block of `layout`. Out of line, as what happens once.
+#[cold]
+#[inline(never)]
+fn misserved(memory: NonNull<[u8]>, layout: Layout) -> BlockError {
+    let address = memory.cast::<u8>().addr().get();
+    BlockError::Misserved(Misserved { layout, address, bytes: memory.len() })
+}
+
 /// Makes the compiler take it that somebody else has looked at `value`, and at all that can be reached
 /// from it: what was written there cannot be left out.
 ///
@@ -194,8 +240,8 @@ fn for_each_stamp<const STRIDE: usize>(layout: Layout, mut stamp: impl FnMut(usi
 
 /// An owned block of zeroed bytes; it gives itself back on drop.
 pub struct Zeroed<'a, S: Strategy + 'a, L: Shape = Layout> {
-    /// Came from `handle` with the layout of `shape` and is not freed. All bytes of the
-    /// layout are initialized.
+    /// Came from `handle` with the layout of `shape`, keeps it ([`served`]) and is not freed. All bytes of
+    /// the layout are initialized.
     pointer: NonNull<u8>,
     shape: L,
     handle: S::Handle<'a>,
@@ -206,13 +252,14 @@ impl<'a, S: Strategy, L: Shape> Zeroed<'a, S, L> {
     ///
     /// # Errors
     ///
-    /// [`Refused`] if the strategy has no such block.
+    /// [`BlockError`] if the strategy has no such block, or serves one that is misaligned or too short, which
+    /// is left alone then.
     #[inline]
-    pub fn new(strategy: &'a S, shape: L) -> Result<Self, Refused> {
+    pub fn new(strategy: &'a S, shape: L) -> Result<Self, BlockError> {
         let handle = strategy.handle();
         let layout = shape.layout();
-        let Ok(memory) = handle.allocate_zeroed(layout) else { return Err(Refused { layout }) };
-        Ok(Self { pointer: seen(memory.cast()), shape, handle })
+        let pointer = served(handle.allocate_zeroed(layout), layout)?;
+        Ok(Self { pointer: seen(pointer), shape, handle })
     }
 }
 

@@ -71,3 +71,48 @@ impl fmt::Display for Refused {
 }
 
 impl Error for Refused {}
+
+/// A strategy served something else than what it was asked for: memory that is not aligned, or too short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Misserved {
+    /// What was asked for.
+    pub layout: Layout,
+    /// Where the memory is.
+    pub address: usize,
+    /// How much it is, in bytes.
+    pub bytes: usize,
+}
+
+impl fmt::Display for Misserved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { layout, address, bytes } = *self;
+        let (size, align) = (layout.size(), layout.align());
+        let fault = if bytes < size { "too short" } else { "misaligned" };
+        write!(
+            f,
+            "served {bytes} bytes at {address:#x} when asked for {size} bytes aligned to {align}: {fault}"
+        )
+    }
+}
+
+impl Error for Misserved {}
+
+/// Why there is no [`Block`](crate::Block).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlockError {
+    /// The strategy has none.
+    Refused(Refused),
+    /// What it served is none.
+    Misserved(Misserved),
+}
+
+impl fmt::Display for BlockError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(refused) => refused.fmt(f),
+            Self::Misserved(misserved) => misserved.fmt(f),
+        }
+    }
+}
+
+impl Error for BlockError {}

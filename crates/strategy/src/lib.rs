@@ -50,7 +50,7 @@ pub use allocator_api2::alloc::{AllocError, Allocator};
 pub use apart::kept_apart;
 pub use block::{Block, Zeroed, escape};
 pub use checked::{Checked, CheckedHandle};
-pub use error::{BuildError, Refused, Unsupported};
+pub use error::{BlockError, BuildError, Misserved, Refused, Unsupported};
 pub use global::{FromGlobal, StaticGlobal};
 pub use plan::Plan;
 pub use profile::{Frees, Profile, Reset, Sizes, Threads};

@@ -4,7 +4,7 @@ use core::alloc::Layout;
 use core::fmt;
 use core::ptr::NonNull;
 
-use crate::{Block, Refused, Shape, Strategy};
+use crate::{Block, BlockError, Shape, Strategy};
 
 /// A table of blocks: each slot holds a [`Block`] of the strategy, or nothing.
 ///
@@ -82,13 +82,13 @@ impl<'a, S: Strategy, L: Shape> Table<'a, S, L> {
     ///
     /// # Errors
     ///
-    /// [`Refused`] if the strategy has no such block. The slot is as it was.
+    /// [`BlockError`] if the strategy has no such block, or serves another one. The slot is as it was.
     ///
     /// # Panics
     ///
     /// If there is no such slot.
     #[inline]
-    pub fn allocate(&mut self, slot: usize, shape: L, stamp: u64) -> Result<(), Refused> {
+    pub fn allocate(&mut self, slot: usize, shape: L, stamp: u64) -> Result<(), BlockError> {
         let place = &mut self.slots[slot];
         let old =
             place.replace(Block::<'a, S, L>::stamped_by(self.handle, shape, stamp)?.into_parts());

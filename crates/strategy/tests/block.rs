@@ -1,8 +1,13 @@
 //! Blocks: the stamps at every size and stride, and what dropping and forgetting does.
 
-use allocator_api2::alloc::{Allocator, Layout};
+use core::cell::{Cell, UnsafeCell};
+use core::ptr::NonNull;
+
+use allocator_api2::alloc::{AllocError, Allocator, Layout};
 use strategy::contract::Probe;
-use strategy::{Block, BuildError, Fixed, Plan, Profile, Shape, Strategy, Table, Zeroed};
+use strategy::{
+    Block, BlockError, BuildError, Fixed, Misserved, Plan, Profile, Shape, Strategy, Table, Zeroed,
+};
 
 /// The probe as a strategy.
 struct Probed(Probe);
@@ -166,4 +171,112 @@ fn a_slot_that_is_not_there_leaks_nothing() {
     let outside = std::panic::AssertUnwindSafe(|| table.allocate(1, Fixed::<64, 8>, 5));
     assert!(std::panic::catch_unwind(outside).is_err());
     assert_eq!(strategy.0.blocks_out(), 0);
+}
+
+/// A page of zeros, of which every block is a part.
+#[repr(align(4096))]
+struct Page(UnsafeCell<[u8; 4096]>);
+
+/// Serves blocks that begin so many bytes into a page and are so many bytes longer than they were asked
+/// for, or shorter; one at a time.
+struct Wrong {
+    page: Page,
+    offset: Cell<usize>,
+    longer: Cell<isize>,
+    freed: Cell<usize>,
+}
+
+impl Strategy for Wrong {
+    const NAME: &'static str = "wrong";
+    const ABOUT: &'static str = "serves what it is told to, for tests";
+    const PROFILE: Profile = Profile::GENERAL;
+    type Handle<'a> = &'a Self;
+
+    fn new(_plan: &Plan) -> Result<Self, BuildError> {
+        let page = Page(UnsafeCell::new([0; 4096]));
+        Ok(Self { page, offset: Cell::new(0), longer: Cell::new(0), freed: Cell::new(0) })
+    }
+
+    fn handle(&self) -> &Self {
+        self
+    }
+}
+
+// SAFETY: it breaks the contract, which is its purpose. The tests use it for one block at a time, of bytes
+// that lie inside the page and are initialized, and do not move it meanwhile.
+unsafe impl Allocator for &Wrong {
+    fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
+        let bytes = layout.size().checked_add_signed(self.longer.get()).unwrap();
+        assert!(self.offset.get() + bytes.max(layout.size()) <= 4096);
+        let page = NonNull::new(self.page.0.get()).unwrap().cast::<u8>();
+        // SAFETY: the offset is inside the page (tested above).
+        let start = unsafe { page.add(self.offset.get()) };
+        Ok(NonNull::slice_from_raw_parts(start, bytes))
+    }
+
+    unsafe fn deallocate(&self, _pointer: NonNull<u8>, _layout: Layout) {
+        self.freed.set(self.freed.get() + 1);
+    }
+}
+
+/// What each way to get a block says, with a shape for the compiler and with one for run time.
+fn served(wrong: &Wrong) -> [Result<(), BlockError>; 6] {
+    const SHAPE: Fixed<64, 16> = Fixed;
+    let layout = SHAPE.layout();
+    let mut table = Table::new(wrong, 1);
+    [
+        Block::new(wrong, SHAPE, 1).map(drop),
+        Block::<_, _>::new(wrong, layout, 1).map(drop),
+        Block::<_, _, 16>::stamped(wrong, layout, 1).map(drop),
+        Zeroed::new(wrong, SHAPE).map(drop),
+        Zeroed::new(wrong, layout).map(drop),
+        table.allocate(0, layout, 1),
+    ]
+}
+
+#[test]
+fn a_block_that_is_misaligned_or_short_is_none() {
+    let wrong = Wrong::new(&Plan::default()).unwrap();
+    // Where a block is, by how much it is longer, and what is wrong with it.
+    for (offset, longer, fault) in [
+        (1, 0, "misaligned"),
+        (2, 0, "misaligned"),
+        (4, 0, "misaligned"),
+        (8, 0, "misaligned"),
+        (24, 100, "misaligned"),
+        (0, -1, "too short"),
+        (16, -63, "too short"),
+        (0, -64, "too short"),
+    ] {
+        wrong.offset.set(offset);
+        wrong.longer.set(longer);
+        for result in served(&wrong) {
+            let Err(error @ BlockError::Misserved(Misserved { layout, address, bytes })) = result
+            else {
+                panic!("{offset}, {longer}: {result:?}")
+            };
+            assert_eq!(layout, Fixed::<64, 16>.layout());
+            assert_eq!((address % 4096, bytes as isize), (offset, 64 + longer));
+            let said = format!(
+                "served {bytes} bytes at {address:#x} when asked for 64 bytes aligned to 16: {fault}"
+            );
+            assert_eq!(error.to_string(), said);
+        }
+    }
+    assert_eq!(wrong.freed.get(), 0, "what is no block is left alone");
+    for (offset, longer) in [(0, 0), (16, 0), (32, 1), (4096 - 64, 0), (0, 4096 - 64)] {
+        wrong.offset.set(offset);
+        wrong.longer.set(longer);
+        assert_eq!(served(&wrong), [Ok(()); 6], "{offset}, {longer}");
+    }
+}
+
+#[test]
+fn a_slot_keeps_its_block_when_another_is_misserved() {
+    let wrong = Wrong::new(&Plan::default()).unwrap();
+    let mut table = Table::new(&wrong, 1);
+    table.allocate(0, Fixed::<64, 16>, 5).unwrap();
+    wrong.offset.set(8);
+    assert!(table.allocate(0, Fixed::<64, 16>, 6).is_err());
+    assert_eq!((table.take(0).unwrap().stamp(), wrong.freed.get()), (5, 0));
 }

@@ -1,7 +1,7 @@
 //! What passes did, and how they fail.
 
 use allocator_api2::collections::TryReserveError;
-use strategy::{BuildError, Refused, Unsupported};
+use strategy::{BlockError, BuildError, Misserved, Refused, Unsupported};
 
 /// What passes did: operations served, and the wrapping sum of the stamps read back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,6 +60,9 @@ pub enum Failure {
     /// The strategy refused a block.
     #[error("{0}, which its profile promises; out of memory?")]
     Refused(#[from] Refused),
+    /// The strategy served a block that is misaligned or too short.
+    #[error("{0}")]
+    Misserved(#[from] Misserved),
     /// The strategy refused to grow a block.
     #[error("refused to grow a block of {bytes} bytes, which its profile promises; out of memory?")]
     NotGrown {
@@ -87,6 +90,15 @@ pub enum Failure {
     /// The strategy broke the contract in a way that a checking wrapper saw.
     #[error("{0}")]
     Violation(String),
+}
+
+impl From<BlockError> for Failure {
+    fn from(error: BlockError) -> Self {
+        match error {
+            BlockError::Refused(refused) => refused.into(),
+            BlockError::Misserved(misserved) => misserved.into(),
+        }
+    }
 }
 
 impl Failure {
