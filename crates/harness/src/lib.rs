@@ -153,6 +153,9 @@ fn act(build: Build, mut matrix: Matrix, args: &Args) -> Result<Ended, Error> {
     if ended != Ended::Interrupted && !args.self_check {
         let complaint = replay::run(folder.path(), &args.report, &interrupted)?;
         let lost = replay::unsaved(folder.cells(), &args.report);
+        if let Some(line) = replay::left_out(folder.cells()) {
+            complain(&line);
+        }
         if is_interrupted() {
             ended = Ended::Interrupted;
         } else if let Some(complaint) = complaint {

@@ -42,6 +42,9 @@ const LOOK: Duration = Duration::from_millis(20);
 /// The bytes of the process's complaints that are kept.
 const LAST_BYTES: usize = 64 << 10;
 
+/// The fewest samples of a cell that criterion takes.
+const LEAST_SAMPLES: usize = 10;
+
 /// What the process that writes criterion's report is to do.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Order {
@@ -264,7 +267,23 @@ pub(crate) fn unsaved<'c>(
 
 /// Whether criterion is given this cell.
 fn is_replayed(cell: &Cell) -> bool {
-    cell.status == Status::Measured && cell.samples_ns_per_op.iter().any(|round| !round.is_empty())
+    cell.status == Status::Measured && samples_ns(cell).len() >= LEAST_SAMPLES
+}
+
+/// The line to be said of measured cells that criterion cannot be given. Pieces in which a thread was preempted are no
+/// samples, so that a short run on a busy machine may be left with few.
+pub(crate) fn left_out<'c>(cells: impl Iterator<Item = &'c Cell>) -> Option<String> {
+    let few = |cell: &&Cell| {
+        cell.status == Status::Measured && (1..LEAST_SAMPLES).contains(&samples_ns(cell).len())
+    };
+    let cells: Vec<_> = cells.filter(few).collect();
+    let first = cells.first()?;
+    Some(format!(
+        "Criterion's report leaves out {} cells, {} among them: they have fewer than {LEAST_SAMPLES} samples, and it \
+         takes no fewer. --rounds N takes more.",
+        cells.len(),
+        first.id
+    ))
 }
 
 /// Criterion's `sample.json`, as far as it is of use here.

@@ -268,6 +268,22 @@ fn an_old_baseline_does_not_pass_for_the_one_that_was_not_saved() {
 }
 
 #[test]
+fn a_cell_with_too_few_samples_for_criterion_is_left_out_with_a_word() {
+    let bench = Bench::new();
+    assert!(bench.measure("pair/system/").status.success());
+    let mut cells = bench.cells();
+    cells[0].samples_ns_per_op = vec![vec![70.0; 3]; 3];
+    let lines: Vec<_> = cells.iter().map(|cell| serde_json::to_string(cell).unwrap()).collect();
+    fs::write(bench.path("run/cells.jsonl"), lines.join("\n") + "\n").unwrap();
+    let resumed = bench.run(&["--resume", "--out", "run", "--save-baseline", "kept"]);
+    assert!(resumed.status.success(), "{resumed:?}");
+    let said = text(&resumed.stderr);
+    assert!(said.contains("leaves out 1 cells, pair/system/64") && said.contains("--rounds"));
+    assert!(!bench.path("criterion/pair/system/64/kept").exists());
+    assert!(bench.path("criterion/pair/system-again/64/kept/sample.json").is_file());
+}
+
+#[test]
 fn what_is_in_the_way_is_named_and_left_as_it_is() {
     let bench = Bench::new();
     fs::write(bench.path("file"), "text").unwrap();
