@@ -181,6 +181,11 @@ pub(crate) fn compare(
     })
 }
 
+/// "1 cell", "2 cells".
+fn counted(cells: usize) -> String {
+    format!("{cells} cell{}", if cells == 1 { "" } else { "s" })
+}
+
 /// Whether samples of the cell `id` are saved under this name.
 fn is_saved(home: &Path, id: &str, name: &str) -> bool {
     home.join(id).join(name).join("sample.json").is_file()
@@ -257,9 +262,9 @@ pub(crate) fn unsaved<'c>(
         cells.filter(|cell| is_replayed(cell) && !is_kept(&home, cell, name)).collect();
     let first = lost.first()?;
     Some(format!(
-        "Criterion did not save what it was given of {} cells, {} among them, as `{name}` in {}; its own lines \
+        "Criterion did not save what it was given of {}, {} among them, as `{name}` in {}; its own lines \
          above may tell why.",
-        lost.len(),
+        counted(lost.len()),
         first.id,
         home.display()
     ))
@@ -279,9 +284,9 @@ pub(crate) fn left_out<'c>(cells: impl Iterator<Item = &'c Cell>) -> Option<Stri
     let cells: Vec<_> = cells.filter(few).collect();
     let first = cells.first()?;
     Some(format!(
-        "Criterion's report leaves out {} cells, {} among them: they have fewer than {LEAST_SAMPLES} samples, and it \
+        "Criterion's report leaves out {}, {} among them: they have fewer than {LEAST_SAMPLES} samples, and it \
          takes no fewer. --rounds N takes more.",
-        cells.len(),
+        counted(cells.len()),
         first.id
     ))
 }

@@ -244,7 +244,7 @@ fn a_baseline_that_cannot_be_saved_is_an_error_and_not_silence() {
     let unsaved = bench.run(&save);
     assert_eq!(unsaved.status.code(), Some(1), "{unsaved:?}");
     let said = text(&unsaved.stderr);
-    assert!(said.contains("of 1 cells, pair/system/64") && said.contains("`kept`"), "{said}");
+    assert!(said.contains("of 1 cell, pair/system/64") && said.contains("`kept`"), "{said}");
     assert!(said.contains("--resume --out run --save-baseline kept --noplot"), "{said}");
     assert_eq!(bench.state(), State::Complete);
     fs::remove_dir(cells.join("kept/sample.json")).unwrap();
@@ -278,7 +278,7 @@ fn a_cell_with_too_few_samples_for_criterion_is_left_out_with_a_word() {
     let resumed = bench.run(&["--resume", "--out", "run", "--save-baseline", "kept"]);
     assert!(resumed.status.success(), "{resumed:?}");
     let said = text(&resumed.stderr);
-    assert!(said.contains("leaves out 1 cells, pair/system/64") && said.contains("--rounds"));
+    assert!(said.contains("leaves out 1 cell, pair/system/64") && said.contains("--rounds"));
     assert!(!bench.path("criterion/pair/system/64/kept").exists());
     assert!(bench.path("criterion/pair/system-again/64/kept/sample.json").is_file());
 }
