@@ -1,13 +1,15 @@
 //! A workload in the hands of one contender: all that a cell needs.
 
 use std::fmt;
+use std::hint;
+use std::time::Instant;
 
 use strategy::{Block, Checked, Fixed, Plan, Role, Strategy, Unsupported};
 
 use crate::{Description, Failure, Measure, Stream, Tally, Workload};
 
 /// Who does a workload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Contender {
     /// The name: kebab-case.
     pub name: &'static str,
@@ -15,13 +17,20 @@ pub struct Contender {
     pub about: &'static str,
     /// The part that it plays in the comparison.
     pub role: Role,
+    /// What its time is to that of the reference, where that is known without measuring: 1 for a copy of the
+    /// reference. A harness is tried on these.
+    pub truth: Option<f64>,
 }
 
 impl Contender {
-    /// A strategy as a contender.
+    /// A strategy as a contender. The truth about the reference is known, and about its second name.
     #[must_use]
     pub const fn of<S: Strategy>() -> Self {
-        Self { name: S::NAME, about: S::ABOUT, role: S::ROLE }
+        let truth = match S::ROLE {
+            Role::Reference | Role::SameAgain => Some(1.0),
+            _ => None,
+        };
+        Self { name: S::NAME, about: S::ABOUT, role: S::ROLE, truth }
     }
 }
 
@@ -119,6 +128,40 @@ impl Case {
     #[must_use]
     pub fn planned(self, plan: &Plan) -> Self {
         Self { threads: plan.threads, live_bytes: live_bytes(plan), ..self }
+    }
+
+    /// This case, of a contender that is known to take `truth` times as long as the reference.
+    #[must_use]
+    pub fn known(mut self, truth: f64) -> Self {
+        self.contender.truth = Some(truth);
+        self
+    }
+
+    /// The same work under another name, made slower by so many percent: whenever passes have run, as many at a
+    /// time as were asked for, the processor is kept busy for that part of the time that they took. It is no
+    /// control any more, and its truth, if it was known, is that much larger.
+    ///
+    /// The clock is read to tell that time, so that what is asked for has to take much longer than reading it.
+    #[must_use]
+    pub fn slowed(self, name: &'static str, about: &'static str, percent: u32) -> Self {
+        let factor = 1.0 + f64::from(percent) / 100.0;
+        let truth = self.contender.truth.map(|truth| truth * factor);
+        let run = self.run;
+        let slow = move |stream: Stream, measure: &mut Measure<'_>| {
+            run(stream, &mut |passes| {
+                measure(&mut |count| {
+                    let start = Instant::now();
+                    let tally = passes(count)?;
+                    let end = start.elapsed().mul_f64(factor);
+                    while start.elapsed() < end {
+                        hint::spin_loop();
+                    }
+                    Ok(tally)
+                })
+            })
+        };
+        let contender = Contender { name, about, role: Role::Contender, truth };
+        Self { contender, run: Box::new(slow), ..self }
     }
 
     /// What one pass over `stream` must return.
