@@ -1,16 +1,12 @@
-//! Cells of which the answer is known, to measure the harness's own error rates: System under ten further names, and System
-//! made slower by a calibrated part.
+//! System against what differs from it by nothing, or by a part that is known: on these the harness itself is
+//! tried.
 
 use harness::Matrix;
-use strategy::Role;
 use strategy_system::{System, SystemAgain, SystemCopy};
-use workloads::{Case, Contender, Workload, hot};
+use workloads::{Case, Workload, hot};
 
-/// How much slower, in per cent.
-const SLOWED: [(u32, &str); 4] =
-    [(1, "system-plus-1"), (2, "system-plus-2"), (5, "system-plus-5"), (10, "system-plus-10")];
-
-/// Adds a row of each workload of the hot paths to `matrix`.
+/// Adds all rows of the hot paths to `matrix`: System, its second name, ten more copies of it, and System made
+/// slower.
 pub fn add(matrix: &mut Matrix) {
     hot::visit(&mut Rows { matrix });
 }
@@ -22,31 +18,30 @@ struct Rows<'m> {
 
 impl hot::Visitor for Rows<'_> {
     fn visit<W: Workload + Copy + 'static>(&mut self, workload: W) {
-        self.matrix.add::<W, System>(hot::FAMILY, workload);
-        self.matrix.add::<W, SystemAgain>(hot::FAMILY, workload);
-        for (percent, name) in SLOWED {
-            let about = "system, made slower by a known part";
-            let contender = Contender { name, about, role: Role::Contender };
-            let case = Case::of::<W, System>(workload).slowed(contender, percent);
-            self.matrix.add_case(hot::FAMILY, case);
+        let mut add = |case| self.matrix.add_case(hot::FAMILY, case);
+        add(Case::of::<W, System>(workload));
+        add(Case::of::<W, SystemAgain>(workload));
+        for copy in [
+            Case::of::<W, SystemCopy<0>>,
+            Case::of::<W, SystemCopy<1>>,
+            Case::of::<W, SystemCopy<2>>,
+            Case::of::<W, SystemCopy<3>>,
+            Case::of::<W, SystemCopy<4>>,
+            Case::of::<W, SystemCopy<5>>,
+            Case::of::<W, SystemCopy<6>>,
+            Case::of::<W, SystemCopy<7>>,
+            Case::of::<W, SystemCopy<8>>,
+            Case::of::<W, SystemCopy<9>>,
+        ] {
+            add(copy(workload).known(1.0));
         }
-        self.copy::<W, 0>(workload);
-        self.copy::<W, 1>(workload);
-        self.copy::<W, 2>(workload);
-        self.copy::<W, 3>(workload);
-        self.copy::<W, 4>(workload);
-        self.copy::<W, 5>(workload);
-        self.copy::<W, 6>(workload);
-        self.copy::<W, 7>(workload);
-        self.copy::<W, 8>(workload);
-        self.copy::<W, 9>(workload);
-    }
-}
-
-impl Rows<'_> {
-    /// Adds System's copy number `N`.
-    fn copy<W: Workload + Copy + 'static, const N: u32>(&mut self, workload: W) {
-        let case = Case::of::<W, SystemCopy<N>>(workload).same_as_system();
-        self.matrix.add_case(hot::FAMILY, case);
+        for (name, about, percent) in [
+            ("system-plus-1", "system, made slower by 1 %", 1),
+            ("system-plus-2", "system, made slower by 2 %", 2),
+            ("system-plus-5", "system, made slower by 5 %", 5),
+            ("system-plus-10", "system, made slower by 10 %", 10),
+        ] {
+            add(Case::of::<W, System>(workload).slowed(name, about, percent));
+        }
     }
 }

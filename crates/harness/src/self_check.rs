@@ -7,6 +7,7 @@ use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use report::record::{Cell, Verdict};
 use serde::Serialize;
+use strategy::Role;
 
 use crate::error::{Context, Error};
 use crate::folder::Folder;
@@ -78,7 +79,10 @@ impl Verdicts {
 
 /// Writes what `folder`, a run of the self-check's `matrix`, shows, and returns it as a text.
 pub(crate) fn write(matrix: &Matrix, folder: &Folder) -> Result<String, Error> {
-    let truths = matrix.cells().map(|cell| cell.case.true_ratio);
+    // System and its second name are what the others are judged by.
+    let is_judge = |role| matches!(role, Role::Reference | Role::SameAgain);
+    let truths =
+        matrix.cells().map(|cell| cell.case.contender.truth.filter(|_| !is_judge(cell.role())));
     let cells: Vec<_> = folder.cells().zip(truths).collect();
     let check = check(&cells);
     let path = folder.path().join(FILE);

@@ -137,6 +137,7 @@ const RAW: Contender = Contender {
     name: "raw",
     about: "`alloc` and `dealloc` of the C library by hand, without an owner",
     role: Role::Contender,
+    truth: None,
 };
 
 pub(crate) fn visit(visitor: &mut Visitor<'_>) {

@@ -20,18 +20,18 @@ pub(crate) const LIMIT: Contender = Contender::of::<strategy_limit::Mapped>();
 
 /// What a contender of ours is.
 pub(crate) const fn ours(name: &'static str, about: &'static str) -> Contender {
-    Contender { name, about, role: Role::Ours }
+    Contender { name, about, role: Role::Ours, truth: None }
 }
 
 /// What a contender of the standard library is.
 pub(crate) const fn standard(name: &'static str, about: &'static str) -> Contender {
-    Contender { name, about, role: Role::Contender }
+    Contender { name, about, role: Role::Contender, truth: None }
 }
 
 /// What a contender of others is.
 #[cfg(feature = "others")]
 pub(crate) const fn other(name: &'static str, about: &'static str) -> Contender {
-    Contender { name, about, role: Role::Contender }
+    Contender { name, about, role: Role::Contender, truth: None }
 }
 
 /// Makes a strategy for all sizes of a type that names a global allocator: its name, its role, and what

@@ -1,72 +1,20 @@
 #![doc = include_str!("../README.md")]
 
 mod carved;
+mod declare;
+mod late;
 mod stumbling;
+mod surroundings;
 
-use std::alloc::Layout;
-use std::cell::Cell;
-use std::ptr::NonNull;
 use std::thread;
 use std::time::Duration;
 
-use carved::Carved;
-use strategy::{AllocError, Allocator, BuildError, Plan, Profile, Strategy, Threads};
+pub use late::{LateMisaligned, LateShort, LateSlow};
 pub use stumbling::Stumbling;
+pub use surroundings::{Exiting, Forking, Interrupting, Printing, Sleeping};
 
-/// What all of them claim.
-const CLAIM: Profile = Profile { threads: Threads::Owner, ..Profile::GENERAL };
-
-/// The calls that a strategy serves well before it breaks: enough for the checked pass of a workload,
-/// so that it breaks while it is measured.
-const GOOD_CALLS: usize = 3_000;
-
-/// The offset of block number `call` if each takes `bytes`. It wraps round where it overflows, which
-/// keeps it a multiple of every power of two that `bytes` is one of.
-const fn nth(call: usize, bytes: usize) -> usize {
-    call.wrapping_mul(bytes)
-}
-
-/// Declares a strategy that serves blocks as its `serve` does and frees nothing.
-macro_rules! broken {
-    ($(#[$doc:meta])* $name:ident, $id:literal, $about:literal, $serve:expr) => {
-        $(#[$doc])*
-        #[derive(Debug)]
-        pub struct $name {
-            memory: Carved,
-            calls: Cell<usize>,
-        }
-
-        impl Strategy for $name {
-            const NAME: &'static str = $id;
-            const ABOUT: &'static str = $about;
-            const PROFILE: Profile = CLAIM;
-            type Handle<'a> = &'a Self;
-
-            fn new(_plan: &Plan) -> Result<Self, BuildError> {
-                Ok(Self { memory: Carved::new()?, calls: Cell::new(0) })
-            }
-
-            fn handle(&self) -> &Self {
-                self
-            }
-        }
-
-        // SAFETY: it breaks the contract, which is its purpose. It is sound only through `Checked`, or
-        // for those who use blocks as raw bytes, as workloads do by `Block`: all blocks lie inside the
-        // buffer that `Carved` owns, whose bytes are initialized, and stay there while it is
-        // borrowed. Nobody else may use it, says the README; only tests and measurements do.
-        unsafe impl Allocator for &$name {
-            fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
-                let call = self.calls.get();
-                self.calls.set(call + 1);
-                let serve: fn(&Carved, usize, Layout) -> Result<NonNull<[u8]>, AllocError> = $serve;
-                serve(&self.memory, call, layout)
-            }
-
-            unsafe fn deallocate(&self, _pointer: NonNull<u8>, _layout: Layout) {}
-        }
-    };
-}
+use declare::{GOOD_CALLS, broken, nth, well};
+use strategy::AllocError;
 
 broken!(
     /// Hands out blocks that begin in the middle of the one before.
@@ -104,7 +52,7 @@ broken!(
             eprintln!("aborting: free list corrupt");
             std::process::abort();
         }
-        memory.block(nth(call, layout.size().next_multiple_of(layout.align())), layout)
+        well(memory, call, layout)
     }
 );
 
@@ -115,7 +63,7 @@ broken!(
     "panics after a while",
     |memory, call, layout| {
         assert!(call <= GOOD_CALLS, "free list corrupt");
-        memory.block(nth(call, layout.size().next_multiple_of(layout.align())), layout)
+        well(memory, call, layout)
     }
 );
 
@@ -125,7 +73,7 @@ broken!(
     "exhausted",
     "has no memory left after a while",
     |memory, call, layout| match call {
-        0..GOOD_CALLS => memory.block(nth(call, layout.size().next_multiple_of(layout.align())), layout),
+        0..GOOD_CALLS => well(memory, call, layout),
         _ => Err(AllocError),
     }
 );
@@ -137,12 +85,16 @@ broken!(
     "hands out one block again and again after a while",
     |memory, call, layout| {
         let call = if call > GOOD_CALLS { 0 } else { call };
-        memory.block(nth(call, layout.size().next_multiple_of(layout.align())), layout)
+        well(memory, call, layout)
     }
 );
 
 #[cfg(test)]
 mod tests {
+    use std::alloc::Layout;
+
+    use strategy::{Allocator, Plan, Strategy};
+
     use super::*;
 
     #[test]

@@ -9,7 +9,7 @@ use strategy::{Block, Checked, Fixed, Plan, Role, Strategy, Unsupported};
 use crate::{Description, Failure, Measure, Stream, Tally, Workload};
 
 /// Who does a workload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Contender {
     /// The name: kebab-case.
     pub name: &'static str,
@@ -17,13 +17,20 @@ pub struct Contender {
     pub about: &'static str,
     /// The part that it plays in the comparison.
     pub role: Role,
+    /// What its time is to that of the reference, where that is known without measuring: 1 for a copy of the
+    /// reference. A harness is tried on these.
+    pub truth: Option<f64>,
 }
 
 impl Contender {
-    /// A strategy as a contender.
+    /// A strategy as a contender. The truth about the reference is known, and about its second name.
     #[must_use]
     pub const fn of<S: Strategy>() -> Self {
-        Self { name: S::NAME, about: S::ABOUT, role: S::ROLE }
+        let truth = match S::ROLE {
+            Role::Reference | Role::SameAgain => Some(1.0),
+            _ => None,
+        };
+        Self { name: S::NAME, about: S::ABOUT, role: S::ROLE, truth }
     }
 }
 
@@ -49,8 +56,6 @@ pub struct Case {
     /// their sizes, and at least the largest block. An estimate: it decides how long a contender's caches
     /// need to come back, and no figure.
     pub live_bytes: u64,
-    /// The ratio of its time to System's, where it is known beforehand: for a harness that is tried on it.
-    pub true_ratio: Option<f64>,
     /// Where in this process the code is that this case is told from others by: of a strategy a function
     /// that allocates, writes, reads and frees a block, of any other contender that which runs it. The
     /// compiler makes one function of two with the same instructions, so two strategies with one address
@@ -83,7 +88,6 @@ impl Case {
             reserves_bytes: 0,
             threads: 1,
             live_bytes: 0,
-            true_ratio: None,
             code: code_of_run(&run),
             answer: Box::new(answer),
             run: Box::new(run),
@@ -126,32 +130,38 @@ impl Case {
         Self { threads: plan.threads, live_bytes: live_bytes(plan), ..self }
     }
 
-    /// This case as one of which it is known that it takes System's time.
+    /// This case, of a contender that is known to take `truth` times as long as the reference.
     #[must_use]
-    pub fn same_as_system(self) -> Self {
-        Self { true_ratio: Some(1.0), ..self }
+    pub fn known(mut self, truth: f64) -> Self {
+        self.contender.truth = Some(truth);
+        self
     }
 
-    /// This case in the hands of `contender`, made slower by a part of its time, in per cent: after the passes of each call
-    /// it spins until their time is over by so much.
+    /// The same work under another name, made slower by so many percent: whenever passes have run, as many at a
+    /// time as were asked for, the processor is kept busy for that part of the time that they took. It is no
+    /// control any more, and its truth, if it was known, is that much larger.
+    ///
+    /// The clock is read to tell that time, so that what is asked for has to take much longer than reading it.
     #[must_use]
-    pub fn slowed(self, contender: Contender, percent: u32) -> Self {
-        let ratio = 1.0 + f64::from(percent) / 100.0;
+    pub fn slowed(self, name: &'static str, about: &'static str, percent: u32) -> Self {
+        let factor = 1.0 + f64::from(percent) / 100.0;
+        let truth = self.contender.truth.map(|truth| truth * factor);
         let run = self.run;
-        let slowed = move |stream: Stream, measure: &mut Measure<'_>| {
+        let slow = move |stream: Stream, measure: &mut Measure<'_>| {
             run(stream, &mut |passes| {
                 measure(&mut |count| {
                     let start = Instant::now();
                     let tally = passes(count)?;
-                    let over = start.elapsed().mul_f64(ratio);
-                    while start.elapsed() < over {
+                    let end = start.elapsed().mul_f64(factor);
+                    while start.elapsed() < end {
                         hint::spin_loop();
                     }
                     Ok(tally)
                 })
             })
         };
-        Self { contender, true_ratio: Some(ratio), run: Box::new(slowed), inspect: None, ..self }
+        let contender = Contender { name, about, role: Role::Contender, truth };
+        Self { contender, run: Box::new(slow), ..self }
     }
 
     /// What one pass over `stream` must return.
