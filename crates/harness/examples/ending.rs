@@ -1,5 +1,6 @@
 //! A small matrix in which strategies do to their process what others do to processes: end it, flood its
-//! output, leave children behind. The tests of what surrounds a cell run it.
+//! output, leave children behind; and two that break only after they have been tested. The tests of a cell's process
+//! run it.
 
 #![forbid(unsafe_code)]
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use harness::{Build, Matrix};
 use strategy::{BuildError, FromGlobal, Plan, Profile, Strategy};
+use strategy_broken::{LateMisaligned, LateShort};
 use strategy_system::{System, SystemAgain};
 use workloads::{Batch, Order, Pair, Workload};
 
@@ -86,6 +88,8 @@ fn add<W: Workload + Copy + 'static>(matrix: &mut Matrix, workload: W) {
     let family = "Endings";
     matrix.add::<W, System>(family, workload);
     matrix.add::<W, SystemAgain>(family, workload);
+    matrix.add::<W, LateMisaligned>(family, workload);
+    matrix.add::<W, LateShort>(family, workload);
     matrix.add::<W, Interrupting>(family, workload);
     matrix.add::<W, Terminating>(family, workload);
     matrix.add::<W, Stopping>(family, workload);

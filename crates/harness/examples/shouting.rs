@@ -23,7 +23,8 @@ fn main() -> ExitCode {
 
 fn shouting() -> Case {
     let pair = Pair::<64>;
-    let contender = Contender { name: "shouting", about: "Panics.", role: Role::Contender };
+    let contender =
+        Contender { name: "shouting", about: "Panics.", role: Role::Contender, truth: None };
     let answer = Tally { ops: 1000, checksum: 0 };
     Case::new(
         pair.description(),

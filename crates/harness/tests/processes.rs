@@ -96,6 +96,16 @@ fn a_cell_that_ends_itself_by_a_signal_fails_and_the_run_goes_on() {
 }
 
 #[test]
+fn a_block_that_is_bad_only_while_it_is_measured_fails_the_cell() {
+    let bench = Bench::new();
+    assert_eq!(run(&bench, "^pair/late-").status.code(), Some(1));
+    let cells = bench.cells();
+    failed_with(&cells, "pair/late-misaligned/64", "misaligned");
+    failed_with(&cells, "pair/late-short/64", "too short");
+    assert_eq!(cell(&cells, "pair/system/64").status, Status::Measured);
+}
+
+#[test]
 fn a_cell_that_somebody_ends_once_is_measured_again() {
     let bench = Bench::new();
     let marker = bench.path("marker");

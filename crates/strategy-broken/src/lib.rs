@@ -4,14 +4,12 @@ mod carved;
 mod declare;
 mod late;
 mod stumbling;
-mod surroundings;
 
 use std::thread;
 use std::time::Duration;
 
 pub use late::{LateMisaligned, LateShort, LateSlow};
 pub use stumbling::Stumbling;
-pub use surroundings::{Exiting, Forking, Interrupting, Printing, Sleeping};
 
 use declare::{GOOD_CALLS, broken, nth, well};
 use strategy::AllocError;

@@ -1,7 +1,7 @@
 //! Those that break late serve well at first, and then do what their names say.
 
 use strategy::{Block, BlockError, Fixed, Plan, Strategy};
-use strategy_broken::{LateMisaligned, LateShort, LateSlow, Sleeping, Stumbling};
+use strategy_broken::{LateMisaligned, LateShort, LateSlow, Stumbling};
 
 /// The blocks that a strategy serves, one at a time, until it serves something else.
 fn served<S: Strategy>() -> (usize, Option<BlockError>) {
@@ -30,9 +30,8 @@ fn a_late_one_is_misaligned_or_short_after_3000_blocks_and_stays_so() {
 }
 
 #[test]
-fn those_that_take_their_time_serve_well() {
+fn one_that_takes_its_time_serves_well() {
     assert_eq!(served::<LateSlow>(), (4_000, None));
-    assert_eq!(served::<Sleeping>(), (4_000, None));
 }
 
 #[test]
