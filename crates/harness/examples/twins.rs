@@ -14,7 +14,7 @@ fn main() -> ExitCode {
         matrix.add::<Pair<64>, System>("Twins", Pair);
         matrix.add::<Pair<64>, SystemAgain>("Twins", Pair);
         for about in ["the first", "the second"] {
-            let contender = Contender { name: "twin", about, role: Role::Contender };
+            let contender = Contender { name: "twin", about, role: Role::Contender, truth: None };
             let pair = Pair::<64>;
             matrix.add_case(
                 "Twins",
