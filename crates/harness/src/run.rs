@@ -42,7 +42,7 @@ const WARM_UP_SHARE: f64 = 1.6;
 const HAND_OVER_S: f64 = 0.000_06;
 
 /// Seconds that criterion's report of a cell takes, once a run.
-const REPORT_S: f64 = 0.1;
+const REPORT_S: f64 = 0.08;
 
 /// The part of the machine's free memory that the contenders of a row may take together.
 const MEMORY_PART: f64 = 0.8;
