@@ -118,7 +118,8 @@ pub fn left_out(reason: &str) {
     let required = env::var_os("HEAPMARK_REQUIRE_TOOLS").is_some_and(|required| required == "1");
     assert!(!required, "{reason}");
     // Past the test harness, which shows what a test prints only if it fails.
-    writeln!(io::stderr(), "not run: {reason}").unwrap();
+    let mut terminal = io::stderr();
+    writeln!(terminal, "not run: {reason}").unwrap();
 }
 
 /// The output of a command that succeeds.
