@@ -50,6 +50,8 @@ impl Copy {
             .current_dir(&self.folder)
             .env("CARGO_TARGET_DIR", self.folder.join("target"))
             .env("CRITERION_HOME", self.folder.join("criterion"))
+            // It waits for no other run on this machine.
+            .env("HEAPMARK_LOCK", self.folder.join("lock"))
             .output()
             .unwrap()
     }
