@@ -10,9 +10,6 @@ use std::hint::black_box;
 /// The states that are told apart: residues of the top of the heap.
 pub(crate) const STATES: u32 = 4;
 
-/// What the top of the heap is taken modulo: a line of the caches.
-const LINE: usize = 64;
-
 /// What the C library's heap aligns to.
 const HEAP_ALIGN: usize = 16;
 
@@ -23,11 +20,21 @@ const HEADER: usize = 8;
 /// smaller than what the C library maps on its own.
 const LARGE: usize = 64 << 10;
 
-/// Blocks that are kept until two follow each other at the top.
-const TRIES: usize = 16;
+/// The sizes up to which the C library keeps freed blocks in lists of their own, one for each size.
+const LISTED: usize = 1 << 10;
 
-/// What the stack's offset is taken modulo: a page, in which addresses alias.
+/// Blocks that are kept at the most until two follow each other at the top, and until a size has no holes left.
+const TRIES: usize = 1 << 12;
+
+/// How many lines of the caches the tops of neighbouring rounds of one residue lie apart: an odd number, so that over 64 of
+/// them all lines of a page are used.
+const LINE_STEP: usize = 21;
+
+/// What offsets of heap and stack are taken modulo: a page, in which addresses alias.
 const PAGE: usize = 4096;
+
+/// A line of the caches.
+const LINE: usize = 64;
 
 /// How far the stacks of neighbouring states lie apart: an odd number of steps of 16 bytes, so that over 256
 /// rounds all are used.
@@ -44,27 +51,52 @@ pub(crate) fn environment_bytes(state: u32) -> usize {
     state as usize % ENVIRONMENTS * ENVIRONMENT_STEP
 }
 
-/// Brings the top of the C library's heap to the residue that belongs to `state`. Returns whether it is there;
-/// another C library's heap may have no such top.
+/// Fills the holes of the C library's heap, and brings its top to the offset in a page that belongs to `state`: 16
+/// times `state` modulo 64, in a line that changes from round to round. Returns whether it is there; another C library's
+/// heap may have no such top.
 pub(crate) fn settle_heap(state: u32) -> bool {
-    let residue = state as usize % STATES as usize * HEAP_ALIGN;
-    // What is kept is never given back: it is the state.
-    let keep = |bytes| Vec::<u8>::with_capacity(bytes).leak().as_ptr().addr();
-    let chunk = |bytes: usize| (bytes + HEADER).next_multiple_of(HEAP_ALIGN);
+    let state = state as usize;
+    let (residue, turn) = (state % STATES as usize, state / STATES as usize);
+    let offset = residue * HEAP_ALIGN + turn * LINE_STEP % (PAGE / LINE) * LINE;
+    let Some(mut top) = top() else { return false };
+    let listed = (HEAP_ALIGN + HEADER..=LISTED).step_by(HEAP_ALIGN);
+    let doubled = (1..).map(|shift| LISTED << shift).take_while(|bytes| *bytes <= LARGE);
+    for bytes in listed.chain(doubled) {
+        for _ in 0..TRIES {
+            if keep(bytes) == top {
+                // There is no hole left that this size fits into.
+                top += chunk(bytes);
+                break;
+            }
+        }
+    }
+    let missing = (PAGE + offset - (top + chunk(LARGE)) % PAGE) % PAGE;
+    keep(LARGE + missing);
+    let probe = Vec::<u8>::with_capacity(LARGE);
+    black_box(&probe).as_ptr().addr() % PAGE == offset
+}
+
+/// Where the next block comes to lie that is carved from the top of the heap.
+fn top() -> Option<usize> {
     let mut last = keep(LARGE);
     for _ in 0..TRIES {
         let next = keep(LARGE);
         if next == last + chunk(LARGE) {
-            // `next` ends at the top, where the next block would be at `top`.
-            let top = next + chunk(LARGE);
-            let missing = (LINE + residue - (top + chunk(LARGE)) % LINE) % LINE;
-            keep(LARGE + missing);
-            let probe = Vec::<u8>::with_capacity(LARGE);
-            return black_box(&probe).as_ptr().addr() % LINE == residue;
+            return Some(next + chunk(LARGE));
         }
         last = next;
     }
-    false
+    None
+}
+
+/// The address of a new block, which is never given back: it is the state.
+fn keep(bytes: usize) -> usize {
+    Vec::<u8>::with_capacity(bytes).leak().as_ptr().addr()
+}
+
+/// The bytes that a block of `bytes` takes of the heap.
+const fn chunk(bytes: usize) -> usize {
+    (bytes + HEADER).next_multiple_of(HEAP_ALIGN)
 }
 
 /// Calls `work` with a stack whose offset in its page belongs to `state`. Returns whether it does.

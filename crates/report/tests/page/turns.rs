@@ -237,13 +237,14 @@ fn each_kind_of_run_is_explained_in_its_own_words() {
         "is taken again, within a bound",
         "off the row's noise floor",
         ">retaken<",
-        "with fewer than five",
+        "0.250 with fewer than five",
     ];
     let only_new = [
         "nothing is measured again",
         "? undecided when it does neither",
         ">preempted<",
         "counts, 2 %",
+        "1.250 with fewer than five",
     ];
     for text in only_old {
         assert!(old.contains(text) && !new.contains(text), "{text}");
