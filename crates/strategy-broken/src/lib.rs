@@ -3,6 +3,7 @@
 mod carved;
 mod declare;
 mod late;
+mod recording;
 mod stumbling;
 mod surroundings;
 
@@ -10,6 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 pub use late::{LateMisaligned, LateShort, LateSlow};
+pub use recording::{Call, Recording};
 pub use stumbling::Stumbling;
 pub use surroundings::{Exiting, Forking, Interrupting, Printing, Sleeping};
 
