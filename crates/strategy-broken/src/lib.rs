@@ -3,12 +3,14 @@
 mod carved;
 mod declare;
 mod late;
+mod recording;
 mod stumbling;
 
 use std::thread;
 use std::time::Duration;
 
 pub use late::{LateMisaligned, LateShort, LateSlow};
+pub use recording::{Call, Recording};
 pub use stumbling::Stumbling;
 
 use declare::{GOOD_CALLS, broken, nth, well};
