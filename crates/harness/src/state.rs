@@ -2,13 +2,24 @@
 //! the rounds every one.
 //!
 //! An allocator can be fast or slow by what was allocated before. glibc 2.36's `memalign`, for one, takes 643 or
-//! 848 instructions a pair by nothing but the size of an earlier block modulo 64. So what a cell begins with
-//! must not depend on a name, a path or the environment, and is brought to a state that is known.
+//! 848 instructions a pair by the size of an earlier block that is kept, and by the free blocks that names of another length
+//! have left. So what a cell begins with must not depend on a name, a path or the environment, and is brought to a state
+//! that is known.
 
+use std::fs::File;
 use std::hint::black_box;
+use std::io::Read;
+use std::str;
 
-/// The states that are told apart: residues of the top of the heap.
-pub(crate) const STATES: u32 = 4;
+/// The states that are told apart: each residue of the top of the heap with each rest.
+pub(crate) const STATES: u32 = 8;
+
+/// The residues of the top of the heap modulo a line of the caches, in steps of [`HEAP_ALIGN`].
+const RESIDUES: usize = LINE / HEAP_ALIGN;
+
+/// The pages that are left at the top of the heap: more than 64 KiB, from which on the C library merges all small free
+/// blocks when one is freed into the top, and fewer. From 128 KiB on it gives them back.
+const RESTS: [usize; 2] = [26, 10];
 
 /// What the C library's heap aligns to.
 const HEAP_ALIGN: usize = 16;
@@ -51,13 +62,14 @@ pub(crate) fn environment_bytes(state: u32) -> usize {
     state as usize % ENVIRONMENTS * ENVIRONMENT_STEP
 }
 
-/// Fills the holes of the C library's heap, and brings its top to the offset in a page that belongs to `state`: 16
-/// times `state` modulo 64, in a line that changes from round to round. Returns whether it is there; another C library's
-/// heap may have no such top.
+/// Fills the holes of the C library's heap, and brings its top to the place that belongs to `state`: to 16 times `state`
+/// modulo 64, in a line of its page that changes from round to round, with a rest of one of two sizes. Returns whether it is
+/// there; another C library's heap may have no such top.
 pub(crate) fn settle_heap(state: u32) -> bool {
     let state = state as usize;
-    let (residue, turn) = (state % STATES as usize, state / STATES as usize);
-    let offset = residue * HEAP_ALIGN + turn * LINE_STEP % (PAGE / LINE) * LINE;
+    let turn = state / STATES as usize;
+    let offset = state % RESIDUES * HEAP_ALIGN + turn * LINE_STEP % (PAGE / LINE) * LINE;
+    let rest = RESTS[state / RESIDUES % RESTS.len()] * PAGE;
     let Some(mut top) = top() else { return false };
     let listed = (HEAP_ALIGN + HEADER..=LISTED).step_by(HEAP_ALIGN);
     let doubled = (1..).map(|shift| LISTED << shift).take_while(|bytes| *bytes <= LARGE);
@@ -70,10 +82,44 @@ pub(crate) fn settle_heap(state: u32) -> bool {
             }
         }
     }
-    let missing = (PAGE + offset - (top + chunk(LARGE)) % PAGE) % PAGE;
-    keep(LARGE + missing);
-    let probe = Vec::<u8>::with_capacity(LARGE);
-    black_box(&probe).as_ptr().addr() % PAGE == offset
+    for _ in 0..TRIES {
+        let Some(end) = heap_end() else { return false };
+        // What `malloc` returns lies behind the block's header, by as much as a block is aligned to.
+        let place = (end - rest).next_multiple_of(PAGE) + offset;
+        let bytes = match place.checked_sub(top) {
+            Some(0) => return probe(place),
+            Some(missing @ ..=LARGE) if missing >= 2 * HEAP_ALIGN => missing - HEADER,
+            // Too far, or not far enough: then the heap has to grow.
+            _ => LARGE,
+        };
+        if keep(bytes) != top {
+            return false;
+        }
+        top += chunk(bytes);
+    }
+    false
+}
+
+/// Whether the next block comes to lie at `place`. It is given back to the top.
+fn probe(place: usize) -> bool {
+    let block = Vec::<u8>::with_capacity(LISTED + HEAP_ALIGN);
+    black_box(&block).as_ptr().addr() == place
+}
+
+/// Where the heap ends. Source: `man 5 proc_pid_maps`; the heap is among the first mappings.
+fn heap_end() -> Option<usize> {
+    // On the stack: the heap is what this is about.
+    let mut text = [0; 8192];
+    let mut len = 0;
+    let mut file = File::open("/proc/self/maps").ok()?;
+    while let Ok(count @ 1..) = file.read(&mut text[len..]) {
+        len += count;
+    }
+    let lines = text[..len].split(|byte| *byte == b'\n');
+    let mut lines = lines.filter_map(|line| str::from_utf8(line).ok());
+    let heap = lines.find(|line| line.ends_with("[heap]"))?;
+    let (_, end) = heap.split_whitespace().next()?.split_once('-')?;
+    usize::from_str_radix(end, 16).ok()
 }
 
 /// Where the next block comes to lie that is carved from the top of the heap.
@@ -133,10 +179,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_heap_comes_to_every_residue() {
-        for state in (0..2 * STATES).rev() {
-            assert!(settle_heap(state), "state {state}");
-        }
+    fn the_end_of_the_heap_is_found() {
+        // A block of the main thread's heap; a test has a heap of its own.
+        assert!(heap_end().is_some_and(|end| end.is_multiple_of(PAGE)));
     }
 
     #[test]
