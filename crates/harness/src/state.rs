@@ -82,10 +82,10 @@ pub(crate) fn settle_heap(state: u32) -> bool {
             }
         }
     }
+    // Under valgrind no mapping is called the heap: then its rest is what it is.
+    let anywhere = (top + 2 * HEAP_ALIGN).next_multiple_of(PAGE) + offset;
     for _ in 0..TRIES {
-        let Some(end) = heap_end() else { return false };
-        // What `malloc` returns lies behind the block's header, by as much as a block is aligned to.
-        let place = (end - rest).next_multiple_of(PAGE) + offset;
+        let place = heap_end().map_or(anywhere, |end| (end - rest).next_multiple_of(PAGE) + offset);
         let bytes = match place.checked_sub(top) {
             Some(0) => return probe(place),
             Some(missing @ ..=LARGE) if missing >= 2 * HEAP_ALIGN => missing - HEADER,
