@@ -117,7 +117,7 @@ fn the_settings_of_turns_are_recorded_and_a_resumed_run_keeps_them() {
     let settings = report::read(&bench.path("run")).unwrap().run.settings;
     assert!(settings.turns);
     assert_eq!((settings.turn_ms, settings.settle_ms), (Some(1.5), Some(0.5)));
-    assert_eq!((settings.state, settings.states), (Some(3), 4));
+    assert_eq!((settings.state, settings.states), (Some(3), 8));
     assert!((settings.least_difference - 0.03).abs() < 1e-9);
     for other in [&["--turn-ms", "3"][..], &["--state", "1"], &["--one-after-the-other"]] {
         let resumed = bench.run(&[&["--resume", "--out", "run"], other].concat());
