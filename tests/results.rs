@@ -149,7 +149,7 @@ fn verdict(ratio: Interval, floor: f64, least_difference: f64) -> Verdict {
         Verdict::Faster
     } else if lo > 1.0 + floor {
         Verdict::Slower
-    } else if lo >= 1.0 / (1.0 + within) && hi <= 1.0 + within {
+    } else if lo * (1.0 + within) >= 1.0 - 1e-9 && hi <= 1.0 + within + 1e-9 {
         Verdict::Same
     } else {
         Verdict::Undecided

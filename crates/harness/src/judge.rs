@@ -23,6 +23,13 @@ const FEW_ROUNDS_FLOOR: f64 = 0.25;
 /// The rounds from which on an interval is believed.
 const ENOUGH_ROUNDS: usize = 5;
 
+/// How the note begins of a cell that has too few rounds with a ratio.
+const PREEMPTED: &str =
+    "Undecided: threads were preempted in too many pieces, or System's were, for a ratio in";
+
+/// What a ratio may be off by: the interval that a floor was made of lies inside it.
+const ROUNDING: f64 = 1e-9;
+
 /// Random assignments of rounds to states that a cell's own is compared with: none of them may part the states as
 /// far, so that a cell without states is told to have them once in a thousand times.
 const SHUFFLES: usize = 1_000;
@@ -74,6 +81,9 @@ pub(crate) fn judge(row: &mut [(Role, Cell)], settings: &Settings) {
     let is_again =
         |(role, cell): &&(Role, Cell)| *role == Role::SameAgain && cell.status == Status::Measured;
     let floor = row.iter().find(is_again).and_then(|(_, again)| floor(&again.rounds_ratio));
+    let is_reference =
+        |(role, cell): &(Role, Cell)| *role == Role::Reference && cell.status == Status::Measured;
+    let has_reference = row.iter().any(is_reference);
     let groups = state_groups(row, settings);
     for ((_, cell), groups) in row.iter_mut().zip(groups) {
         cell.ns_per_op = interval(&cell.rounds_ns_per_op);
@@ -82,10 +92,17 @@ pub(crate) fn judge(row: &mut [(Role, Cell)], settings: &Settings) {
             Status::Unsupported | Status::Failed => None,
         };
         cell.noise_floor = floor;
-        let is_judged = told(&cell.rounds_ratio).len() > 1;
-        let judged = cell.ratio_to_system.filter(|_| is_judged).zip(floor);
+        let rounds = told(&cell.rounds_ratio).len();
+        let judged = cell.ratio_to_system.filter(|_| rounds > 1).zip(floor);
         cell.verdict =
             judged.map(|(ratio, floor)| verdict(ratio, floor, settings.least_difference));
+        let all = cell.rounds_ratio.len();
+        if has_reference && cell.status == Status::Measured && 2 * rounds < all {
+            // The few rounds that are left are those in which it happened to be alone.
+            cell.verdict = (all > 1).then_some(Verdict::Undecided);
+            cell.notes.retain(|note| !note.starts_with(PREEMPTED));
+            cell.notes.push(format!("{PREEMPTED} {} of {all} rounds.", all - rounds));
+        }
         cell.state_groups = groups;
     }
 }
@@ -106,7 +123,9 @@ fn floor(again: &[Option<f64>]) -> Option<f64> {
 
 /// What an interval says that lies somewhere about 1.
 fn verdict(ratio: Interval, floor: f64, least_difference: f64) -> Verdict {
-    let inside = |width: f64| ratio.lo >= 1.0 / (1.0 + width) && ratio.hi <= 1.0 + width;
+    let inside = |width: f64| {
+        ratio.lo * (1.0 + width) >= 1.0 - ROUNDING && ratio.hi <= 1.0 + width + ROUNDING
+    };
     if ratio.hi < 1.0 / (1.0 + floor) {
         Verdict::Faster
     } else if ratio.lo > 1.0 + floor {
@@ -413,6 +432,36 @@ mod tests {
             found += usize::from(!row[1].1.state_groups.is_empty());
         }
         assert!(found <= 2, "{found} of 200");
+    }
+
+    #[test]
+    fn a_cell_that_was_preempted_in_most_rounds_is_undecided_and_says_so() {
+        let mut row = [
+            cell(Role::Reference, &[10.0; 8]),
+            cell(Role::SameAgain, &[10.0; 8]),
+            cell(Role::Contender, &[5.0; 8]),
+        ];
+        row[2].1.rounds_ratio[1..].fill(None);
+        judge(&mut row, &settings());
+        judge(&mut row, &settings());
+        assert_eq!(row[2].1.verdict, Some(Verdict::Undecided));
+        assert_eq!(row[2].1.notes.len(), 1);
+        assert!(row[2].1.notes[0].ends_with("7 of 8 rounds."), "{:?}", row[2].1.notes);
+        row[2].1.rounds_ratio.fill(None);
+        judge(&mut row, &settings());
+        let cell = &row[2].1;
+        assert_eq!((cell.ratio_to_system, cell.verdict), (None, Some(Verdict::Undecided)));
+    }
+
+    #[test]
+    fn system_again_is_the_same_however_its_interval_is_rounded() {
+        let mut random = Pcg64::seed_from_u64(2);
+        for _ in 0..300 {
+            let again: Vec<f64> = (0..8).map(|_| 10.0 * random.random_range(0.5..2.0)).collect();
+            let mut row = [cell(Role::Reference, &[10.0; 8]), cell(Role::SameAgain, &again)];
+            judge(&mut row, &settings());
+            assert_eq!(row[1].1.verdict, Some(Verdict::Same), "{again:?}");
+        }
     }
 
     #[test]

@@ -126,8 +126,11 @@ fn cell_text(cell: &Cell, notes: &mut Notes) -> String {
             format!("{verdict}{}{marks}{}", short(ratio.median), range(cell, ratio))
         }
         (Status::Measured, None, Some(ns)) => {
-            let note = "no ratio: system has no measurement in this row".to_owned();
-            format!("{} ns [{}]", short(ns.median), notes.number(note))
+            let (mark, note) = match cell.verdict {
+                Some(_) => ("? ", "no ratio: in no round were enough turns of both a sample"),
+                None => ("", "no ratio: system has no measurement in this row"),
+            };
+            format!("{mark}{} ns [{}]", short(ns.median), notes.number(note.to_owned()))
         }
     }
 }
