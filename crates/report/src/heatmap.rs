@@ -205,7 +205,11 @@ fn square(
                     "No ratio: in no round was a sample of these taken beside one of {reference}."
                 ),
             };
-            ("absolute", "", format!("{} ns", format::ns(ns.median)), Some(reason))
+            let (kind, mark) = match cell.verdict {
+                Some(_) => (verdict::word(cell.verdict), verdict::mark(cell.verdict)),
+                None => ("absolute", ""),
+            };
+            (kind, mark, format!("{} ns", format::ns(ns.median)), Some(reason))
         }
         (Status::Measured, None, None) => ("missing", "", "·".to_owned(), None),
     };
