@@ -181,7 +181,8 @@ fn scores(folder: &RunFolder, grid: &Grid<'_>) -> Vec<Score> {
 
 fn score(folder: &RunFolder, column: &Column<'_>, cells: &[&Cell]) -> Score {
     let judged = |verdict| {
-        let judged = cells.iter().filter(|c| verdict::is_measured(c));
+        let is_there = |c: &&&Cell| c.ratio_to_system.is_some() || c.verdict.is_some();
+        let judged = cells.iter().filter(|c| verdict::is_measured(c)).filter(is_there);
         judged.filter(|c| c.verdict == verdict).count()
     };
     let statuses = |status| cells.iter().filter(|c| c.status == status).count();
