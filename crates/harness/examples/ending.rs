@@ -57,7 +57,7 @@ ending!(Forking, "forking", leave_a_child);
 ending!(Sleeping, "sleeping", || thread::sleep(Duration::from_secs(3600)));
 ending!(OnceTerminated, "once-terminated", || {
     // Only one process of all finds that it is the first.
-    let marker = env::var("LD_HEAPMARK_TEST_MARKER").unwrap_or_default();
+    let marker = env::var("MALLOC_HEAPMARK_TEST_MARKER").unwrap_or_default();
     if OpenOptions::new().write(true).create_new(true).open(marker).is_ok() {
         signal_oneself("TERM");
     }
@@ -66,7 +66,7 @@ ending!(OnceTerminated, "once-terminated", || {
 #[expect(clippy::zombie_processes, reason = "what outlives its cell is what the test is about")]
 fn leave_a_child() {
     // It is told apart from other processes by how long it sleeps, which the test chooses.
-    let seconds = env::var("LD_HEAPMARK_TEST_SLEEP").unwrap_or_else(|_| "60".into());
+    let seconds = env::var("MALLOC_HEAPMARK_TEST_SLEEP").unwrap_or_else(|_| "60".into());
     let child = Command::new("sleep").arg(seconds).stdin(Stdio::null()).spawn();
     child.expect("every system has `sleep`");
 }

@@ -52,10 +52,10 @@ const FROM_OUTSIDE: [Signal; 6] = [
     Signal::SIGPIPE,
 ];
 
-/// How the names of the variables begin that allocators, and the loader of programs, look at. A cell has
+/// How the names of the variables begin that allocators look at, or that put another in their place. A cell has
 /// these and no others, so that nothing else of the environment reaches its heap.
 const ALLOCATORS_VARIABLES: [&str; 6] =
-    ["GLIBC_TUNABLES", "LD_", "MALLOC_", "MIMALLOC_", "SNMALLOC_", "_RJEM_MALLOC_CONF"];
+    ["GLIBC_TUNABLES", "LD_PRELOAD", "MALLOC_", "MIMALLOC_", "SNMALLOC_", "_RJEM_MALLOC_CONF"];
 
 /// The variable that pads the environment to its size.
 const PADDING: &str = "HEAPMARK_PADDING";

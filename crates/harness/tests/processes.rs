@@ -2,7 +2,7 @@
 //! the second never is.
 //!
 //! All of it runs the example `ending`, whose strategies tell the test what they need by variables that begin with
-//! `LD_`: cells have no others of the environment.
+//! `MALLOC_`: cells have no others of the environment.
 
 mod common;
 
@@ -111,7 +111,7 @@ fn a_cell_that_somebody_ends_once_is_measured_again() {
     let bench = Bench::new();
     let marker = bench.path("marker");
     let output = command(&bench, "^pair/once-terminated/")
-        .env("LD_HEAPMARK_TEST_MARKER", &marker)
+        .env("MALLOC_HEAPMARK_TEST_MARKER", &marker)
         .output()
         .unwrap();
     assert!(output.status.success(), "{output:?}");
@@ -125,7 +125,7 @@ fn failures_are_tried_again_where_it_is_asked_for() {
     let marker = bench.path("marker");
     let once = |bench: &Bench| {
         let mut command = command(bench, "^pair/(once-terminated|exiting)/");
-        command.env("LD_HEAPMARK_TEST_MARKER", &marker);
+        command.env("MALLOC_HEAPMARK_TEST_MARKER", &marker);
         command
     };
     assert_eq!(once(&bench).output().unwrap().status.code(), Some(1));
@@ -165,8 +165,10 @@ fn an_output_without_bounds_is_read_and_dropped() {
 fn what_a_strategy_leaves_behind_ends_with_its_cell() {
     let bench = Bench::new();
     let seconds = "83017";
-    let output =
-        command(&bench, "^pair/forking/").env("LD_HEAPMARK_TEST_SLEEP", seconds).output().unwrap();
+    let output = command(&bench, "^pair/forking/")
+        .env("MALLOC_HEAPMARK_TEST_SLEEP", seconds)
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{output:?}");
     assert_eq!(processes(seconds), [0; 0]);
 }
