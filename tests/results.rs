@@ -167,8 +167,11 @@ fn ratios_and_verdicts_follow_from_the_rounds() {
             let at = format!("{} {}", path.display(), cell.id);
             let rounds = cell.rounds_ratio.len();
             assert!(rounds == 0 || rounds == cell.rounds_ns_per_op.len(), "{at}");
+            // Where threads were preempted in most rounds nothing is told, whatever the rest says.
+            let told = cell.rounds_ratio.iter().flatten().count();
+            let is_lost = 2 * told < rounds && cell.verdict == Some(Verdict::Undecided);
             let Some(ratio) = cell.ratio_to_system else {
-                assert_eq!(cell.verdict, None, "{at}");
+                assert!(cell.verdict.is_none() || is_lost, "{at}");
                 continue;
             };
             let ratios = ratios(cell, systems[&(&cell.workload, &cell.parameter)]);
@@ -186,7 +189,11 @@ fn ratios_and_verdicts_follow_from_the_rounds() {
             let is_judged = least_difference == 0.0 || ratios.len() > 1;
             let floor = cell.noise_floor.filter(|_| is_judged);
             let expected = floor.map(|floor| verdict(ratio, floor, least_difference));
-            assert_eq!(cell.verdict, expected, "{at}");
+            assert!(
+                cell.verdict == expected || is_lost,
+                "{at}: {:?}, not {expected:?}",
+                cell.verdict
+            );
         }
     }
 }
