@@ -230,24 +230,10 @@ fn middle_or_one(values: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan;
 
     fn settings() -> Settings {
-        Settings {
-            filter: None,
-            exact: false,
-            rounds: 8,
-            quick: false,
-            sample_size: 10,
-            measurement_time_s: 0.05,
-            warm_up_time_s: 0.01,
-            cell_timeout_s: 30.0,
-            turns: true,
-            turn_ms: None,
-            settle_ms: None,
-            states: 4,
-            state: None,
-            least_difference: 0.03,
-        }
+        plan::tests::settings(10, 0.05)
     }
 
     /// A measured cell with these rounds, beside a reference of 10 ns.

@@ -95,10 +95,11 @@ pub(crate) fn cache_bytes() -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn settings(sample_size: u32, measurement_time_s: f64) -> Settings {
+    /// Settings of a run in turns, with these samples over this time.
+    pub(crate) fn settings(sample_size: u32, measurement_time_s: f64) -> Settings {
         Settings {
             filter: None,
             exact: false,
